@@ -1,0 +1,125 @@
+//! What the operator configured: a file over defaults, under the environment. See `load` for how the three become one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::fleet::{BackendSpec, ModelSpec};
+use crate::domain::id::ModelId;
+use crate::domain::money::Money;
+use crate::domain::policy::Policy;
+
+/// Everything that is configured, checked and complete.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The routing policy.
+    pub policy: Policy,
+    /// What may be spent in a day; no limit where absent.
+    pub cost_limit_daily: Option<Money>,
+    /// Whether each attempt's performance is written to the log.
+    pub log_performance: bool,
+    /// The backends, in the order in which screens list them.
+    pub backends: Vec<BackendConfig>,
+    /// The RunPod account whose pods and endpoints are watched; nothing is watched where absent.
+    pub runpod: Option<RunpodConfig>,
+    /// Whether the local GPUs are read.
+    pub local_gpu: bool,
+    /// The dashboard.
+    pub ui: UiConfig,
+    /// Where the log goes.
+    pub log: LogConfig,
+}
+
+/// One backend with all that its client needs.
+#[derive(Clone, Debug)]
+pub struct BackendConfig {
+    /// What routing and screens need.
+    pub spec: BackendSpec,
+    /// The key.
+    pub key: Option<SecretString>,
+    /// The configured models; where there are none, those that a probe finds are offered.
+    pub models: Vec<(ModelId, ModelSpec)>,
+    /// How often it is probed while all is well.
+    pub probe_every: Duration,
+    /// Ollama: the window to ask for, in tokens, where the model's entry names none.
+    pub num_ctx: Option<u32>,
+    /// Ollama: how long a model stays in memory after a request, as Ollama writes it (`10m`, `-1`).
+    pub keep_alive: Option<String>,
+    /// More headers to send.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The RunPod account.
+#[derive(Clone, Debug)]
+pub struct RunpodConfig {
+    /// The management API's base, `https://api.runpod.io` unless configured otherwise.
+    pub api_url: String,
+    /// The serverless API's base, `https://api.runpod.ai/v2` unless configured otherwise.
+    pub serverless_url: String,
+    /// The key; without one the pane says so.
+    pub key: Option<SecretString>,
+    /// How often the API is asked. The account's quota is 60 calls a minute.
+    pub poll_every: Duration,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// As the terminal and the environment suggest.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The dashboard's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UiConfig {
+    /// `ansi`, `ansi-light`, `colorblind` or `mono`.
+    pub palette: String,
+    /// When colours are used.
+    pub color: ColorChoice,
+    /// ASCII instead of Unicode glyphs; decided by the locale where absent.
+    pub ascii: Option<bool>,
+    /// Frames per second at most.
+    pub max_fps: u32,
+    /// Whether things that only decorate may move.
+    pub animations: bool,
+    /// Whether keys that change the fleet are taken away.
+    pub read_only: bool,
+    /// Keys by action, over the defaults.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for UiConfig {
+    fn default() -> Self {
+        Self {
+            palette: "ansi".to_owned(),
+            color: ColorChoice::Auto,
+            ascii: None,
+            max_fps: 30,
+            animations: true,
+            read_only: false,
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The folder; the platform's state folder where absent.
+    pub folder: Option<PathBuf>,
+    /// A filter as `tracing` writes it, such as `info` or `llm_call=debug`.
+    pub level: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { folder: None, level: "info".to_owned() }
+    }
+}

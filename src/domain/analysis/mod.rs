@@ -1,0 +1,45 @@
+//! From a prompt to a task, a complexity and a forecast of tokens.
+//!
+//! Rules over the words of the last user message. Markers in a system prompt say what the application is, not what
+//! this request asks for, so they do not count.
+
+mod rules;
+
+use serde::Serialize;
+
+use super::prompt::Prompt;
+use super::task::Task;
+use super::usage::TokenRange;
+
+/// What was understood of a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Analysis {
+    /// The class of work.
+    pub task: Task,
+    /// How hard the work looks: 0 for a greeting, 1 for a proof.
+    pub complexity: f32,
+    /// Estimated prompt tokens, all messages and tools included.
+    pub input_tokens: u32,
+    /// Forecast of output tokens, reasoning included.
+    pub output_tokens: TokenRange,
+    /// The words that decided the task; none where it is the default.
+    pub evidence: Vec<&'static str>,
+}
+
+/// Bytes per token in the rough estimate that every vendor's own guide gives for English text.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Analyses a prompt. `task` overrides what the words say.
+#[must_use]
+pub fn analyse(prompt: &Prompt, task: Option<Task>) -> Analysis {
+    let question = prompt.question();
+    let (found, evidence) = rules::classify(&question);
+    let task = task.unwrap_or(found);
+    let input_tokens =
+        u32::try_from(prompt.text_bytes().div_ceil(BYTES_PER_TOKEN) + 4 * prompt.messages.len()).unwrap_or(u32::MAX);
+    let mut output_tokens = rules::output_tokens(task);
+    if let Some(cap) = prompt.sampling.max_tokens {
+        output_tokens = TokenRange { p50: output_tokens.p50.min(cap), p90: output_tokens.p90.min(cap) };
+    }
+    Analysis { task, complexity: rules::complexity(task, &question), input_tokens, output_tokens, evidence }
+}

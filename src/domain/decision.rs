@@ -1,0 +1,550 @@
+//! The heart: where a request goes, and why nowhere else.
+//!
+//! [`decide`] is a pure function of the request, what was understood of it, the fleet and the policy. The engine calls it
+//! to route, `llm-call route` to explain, the dashboard to foresee. What a screen shows is the [`Decision`] that was used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::analysis::Analysis;
+use super::fleet::{Backend, Fleet, Model, Pin};
+use super::health::Health;
+use super::id::{BackendId, ModelId, RequestId};
+use super::money::Money;
+use super::policy::{Policy, TierOrder};
+use super::privacy::{Ruling, Verdict};
+use super::rejection::{Capability, Rejection};
+use super::request::{Constraints, Optimize, Request};
+use super::task::Task;
+use super::tier::{Target, Tier};
+use super::time::Timestamp;
+use super::usage::TokenRange;
+
+/// What an attempt at a candidate is expected to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Prompt tokens.
+    pub input_tokens: u32,
+    /// Output tokens.
+    pub output_tokens: TokenRange,
+    /// What it would cost with the median output; `None` where no price is known.
+    pub cost: Option<Money>,
+    /// What it would cost with the longest likely output; `None` where no price is known.
+    pub cost_upper: Option<Money>,
+    /// Time to first token in milliseconds, 95th percentile.
+    pub first_token_ms: u32,
+    /// Whether that was measured, rather than assumed.
+    pub measured: bool,
+    /// Whether a cold start is part of it.
+    pub cold: bool,
+}
+
+/// One part of a candidate's score: its value from 0 to 1, and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Term {
+    /// What is judged.
+    pub name: &'static str,
+    /// From 0, the worst, to 1.
+    pub value: f32,
+    /// How much it counts.
+    pub weight: f32,
+}
+
+/// The parts of a score, always in this order.
+pub type Terms = [Term; 6];
+
+/// A backend's model that may serve the request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// The tier.
+    pub tier: Tier,
+    /// The backend.
+    pub backend: BackendId,
+    /// The model.
+    pub model: ModelId,
+    /// Whether its tier is right for the task, rather than standing in.
+    pub preferred: bool,
+    /// Whether it is taken only because nothing healthy is left.
+    pub last_resort: bool,
+    /// What it is expected to take.
+    pub estimate: Estimate,
+    /// The sum of its terms.
+    pub score: f32,
+    /// How the score came about.
+    pub terms: Terms,
+}
+
+/// A backend's model that may not serve the request, and the first reason why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rejected {
+    /// The tier.
+    pub tier: Tier,
+    /// The backend.
+    pub backend: BackendId,
+    /// The model; `None` where the reason concerns the whole backend.
+    pub model: Option<ModelId>,
+    /// The first reason that removed it.
+    pub reason: Rejection,
+}
+
+/// What put the tiers in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The request named a tier, backend or model.
+    Asked,
+    /// The task's rule.
+    Rule,
+    /// No rule speaks for the task.
+    DefaultTier,
+    /// The request's aim.
+    Optimize,
+}
+
+/// What an operator's pin did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PinEffect {
+    /// Where it points.
+    pub target: Arc<Target>,
+    /// Whether without it another candidate would have been first.
+    pub changed: bool,
+    /// Whether none of its target's backends could serve, so that it had no effect.
+    pub void: bool,
+}
+
+/// Where a request goes, and why nowhere else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The request.
+    pub request: RequestId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who asked.
+    pub caller: Arc<str>,
+    /// What the request demanded.
+    pub constraints: Constraints,
+    /// What was understood of the prompt.
+    pub analysis: Analysis,
+    /// What the guard found and ruled.
+    pub verdict: Arc<Verdict>,
+    /// The tiers that came into question, in the order in which they were preferred.
+    pub order: Vec<Tier>,
+    /// What put the tiers in their order.
+    pub basis: Basis,
+    /// What a pin did, if one spoke for this request.
+    pub pin: Option<PinEffect>,
+    /// Those that may serve, in the order in which they are tried.
+    pub candidates: Vec<Candidate>,
+    /// Those that may not.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Decides. Takes microseconds; see `benches/decide.rs`.
+#[must_use]
+pub fn decide(
+    request: &Request,
+    analysis: &Analysis,
+    verdict: &Arc<Verdict>,
+    fleet: &Fleet,
+    policy: &Policy,
+    now: Timestamp,
+) -> Decision {
+    let constraints = &request.constraints;
+    let (order, basis) = tier_order(constraints, analysis.task, policy);
+    let judge = Judge { request, analysis, verdict, fleet, policy, order: &order, now };
+    let mut candidates = Vec::with_capacity(fleet.backends.len());
+    let mut rejected = Vec::with_capacity(fleet.backends.len());
+    let mut last_resort = Vec::new();
+    for backend in &fleet.backends {
+        judge.backend(backend, &mut candidates, &mut last_resort, &mut rejected);
+    }
+    if candidates.is_empty() {
+        // Nothing healthy is left. Asking a backend that may be ill beats refusing for certain, and the decision says so.
+        candidates = last_resort;
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let pin =
+        fleet.pin_for(analysis.task, &request.caller, now).map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
+    Decision {
+        request: request.id,
+        at: now,
+        caller: Arc::clone(&request.caller),
+        constraints: constraints.clone(),
+        analysis: analysis.clone(),
+        verdict: Arc::clone(verdict),
+        order: order.tiers(),
+        basis,
+        pin,
+        candidates,
+        rejected,
+    }
+}
+
+/// Who is asked first. A request that names its tier gets that one alone, unless it allows a fallback.
+fn tier_order(constraints: &Constraints, task: Task, policy: &Policy) -> (TierOrder, Basis) {
+    if let Some(tier) = constraints.tier {
+        let chain = if constraints.fallback { policy.fallback_chain.as_slice() } else { &[] };
+        return (TierOrder::new(&[tier], chain), Basis::Asked);
+    }
+    if constraints.backend.is_some() || constraints.model.is_some() {
+        let order = policy.order(task, constraints.optimize);
+        return (if constraints.fallback { order } else { TierOrder::new(&Tier::ALL, &[]) }, Basis::Asked);
+    }
+    let basis = match constraints.optimize {
+        Optimize::Balanced if policy.rules.contains_key(&task) => Basis::Rule,
+        Optimize::Balanced => Basis::DefaultTier,
+        Optimize::Quality | Optimize::Latency | Optimize::Cost | Optimize::Throughput => Basis::Optimize,
+    };
+    (policy.order(task, constraints.optimize), basis)
+}
+
+struct Judge<'a> {
+    request: &'a Request,
+    analysis: &'a Analysis,
+    verdict: &'a Verdict,
+    fleet: &'a Fleet,
+    policy: &'a Policy,
+    order: &'a TierOrder,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// Judges a backend and its models. A reason that holds for all of them is recorded once.
+    fn backend(
+        &self,
+        backend: &Backend,
+        candidates: &mut Vec<Candidate>,
+        last_resort: &mut Vec<Candidate>,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        let mut reject = |model: Option<&ModelId>, reason: Rejection| {
+            rejected.push(Rejected {
+                tier: backend.spec.tier,
+                backend: backend.spec.id.clone(),
+                model: model.cloned(),
+                reason,
+            });
+        };
+        if let Err(reason) = self.backend_is_wanted(backend) {
+            reject(None, reason);
+            return;
+        }
+        let mut ill = false;
+        if let Err(reason) = self.fleet.backend_routable(backend, self.now) {
+            ill = reason.is_about_health();
+            reject(None, reason);
+            if !ill {
+                return;
+            }
+        }
+        let mut considered = false;
+        for model in &backend.models {
+            if !model.offered && self.request.constraints.model.as_ref().is_none_or(|wanted| !model.is_named(wanted)) {
+                continue;
+            }
+            considered = true;
+            match self.model(backend, model) {
+                Ok(candidate) if ill => last_resort.push(Candidate { last_resort: true, ..candidate }),
+                Ok(candidate) => candidates.push(candidate),
+                Err((reason, candidate)) => {
+                    last_resort.extend(candidate.map(|candidate| *candidate));
+                    if !ill {
+                        reject(Some(&model.id), reason);
+                    }
+                }
+            }
+        }
+        if !considered && !ill {
+            reject(None, Rejection::NoModels);
+        }
+    }
+
+    /// Reasons that need no look at the models.
+    fn backend_is_wanted(&self, backend: &Backend) -> Result<(), Rejection> {
+        let constraints = &self.request.constraints;
+        match self.verdict.ruling {
+            Ruling::Refuse => return Err(Rejection::Refused),
+            Ruling::KeepAsAsked if !self.verdict.permits(backend.spec.reach) => return Err(Rejection::PrivacyAsked),
+            Ruling::KeepAsFound if !self.verdict.permits(backend.spec.reach) => {
+                let findings = u32::try_from(self.verdict.findings.len()).unwrap_or(u32::MAX);
+                return Err(Rejection::PrivacyFound { findings });
+            }
+            Ruling::Free | Ruling::KeepAsAsked | Ruling::KeepAsFound => {}
+        }
+        if self.order.rank(backend.spec.tier).is_none() {
+            return Err(constraints.tier.map_or(Rejection::NotInChain, Rejection::OtherTier));
+        }
+        if let Some(wanted) = &constraints.backend
+            && *wanted != backend.spec.id
+            && !constraints.fallback
+        {
+            return Err(Rejection::OtherBackend);
+        }
+        Ok(())
+    }
+
+    /// A model's candidacy. With a reason of health comes the candidate it would have been.
+    fn model(&self, backend: &Backend, model: &Model) -> Result<Candidate, (Rejection, Option<Box<Candidate>>)> {
+        let constraints = &self.request.constraints;
+        let firm = |reason| (reason, None);
+        if let Some(wanted) = &constraints.model
+            && !model.is_named(wanted)
+            && !constraints.fallback
+        {
+            return Err(firm(Rejection::OtherModel(wanted.clone())));
+        }
+        if !self.verdict.permits(backend.reach_of(model)) {
+            return Err(firm(Rejection::PrivacyAsked));
+        }
+        self.is_able(model).map_err(firm)?;
+        let estimate = self.estimate(backend, model);
+        self.is_affordable(&estimate).map_err(firm)?;
+        let candidate = self.candidate(backend, model, estimate);
+        match self.fleet.model_routable(model, self.now) {
+            Ok(()) => Ok(candidate),
+            Err(reason) if reason.is_about_health() => {
+                Err((reason, Some(Box::new(Candidate { last_resort: true, ..candidate }))))
+            }
+            Err(reason) => Err(firm(reason)),
+        }
+    }
+
+    fn is_able(&self, model: &Model) -> Result<(), Rejection> {
+        let prompt = &self.request.prompt;
+        if model.spec.images == Some(false) && prompt.has_images() {
+            return Err(Rejection::Lacks(Capability::Images));
+        }
+        if model.spec.tools == Some(false) && !prompt.tools.is_empty() {
+            return Err(Rejection::Lacks(Capability::Tools));
+        }
+        let needs = u64::from(self.analysis.input_tokens) + u64::from(self.analysis.output_tokens.p50);
+        match model.spec.context {
+            Some(window) if needs > u64::from(window) => Err(Rejection::ContextTooSmall { needs, window }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn is_affordable(&self, estimate: &Estimate) -> Result<(), Rejection> {
+        let constraints = &self.request.constraints;
+        if let Some(limit_ms) = constraints.max_latency_ms
+            && estimate.first_token_ms > limit_ms
+        {
+            let Estimate { first_token_ms: expected_ms, measured, .. } = *estimate;
+            return Err(Rejection::TooSlow { expected_ms, measured, limit_ms });
+        }
+        let left = self.fleet.spend.headroom();
+        match (estimate.cost_upper, constraints.max_cost, left) {
+            (Some(cost), Some(limit), _) if cost > limit => Err(Rejection::TooDear { cost, limit }),
+            (Some(cost), _, Some(left)) if cost > Money::ZERO && cost > left => {
+                Err(Rejection::OverBudget { cost, left })
+            }
+            (None, Some(_), _) => Err(Rejection::PriceUnknown),
+            (None, None, Some(_)) if !self.policy.allow_unpriced => Err(Rejection::PriceUnknown),
+            _ => Ok(()),
+        }
+    }
+
+    fn estimate(&self, backend: &Backend, model: &Model) -> Estimate {
+        let assumed = self.policy.assumed[backend.spec.tier.index()];
+        let measured = model.summary.first_token.map(|found| found.p95);
+        let cold = model.loaded == Some(false) || backend.health == Health::Warming;
+        let first_token_ms = measured.unwrap_or(assumed.first_token_ms) + if cold { assumed.cold_start_ms } else { 0 };
+        let output = self.analysis.output_tokens;
+        let cost = |tokens: u32| {
+            let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
+            let held =
+                Duration::from_millis(u64::from(first_token_ms)) + Duration::from_secs_f32(tokens as f32 / speed);
+            model.spec.pricing.predict(u64::from(self.analysis.input_tokens), u64::from(tokens), held, self.now)
+        };
+        let longest = self.request.prompt.sampling.max_tokens.unwrap_or(output.p90).max(output.p90);
+        Estimate {
+            input_tokens: self.analysis.input_tokens,
+            output_tokens: output,
+            cost: cost(output.p50),
+            cost_upper: cost(longest),
+            first_token_ms,
+            measured: measured.is_some() && !cold,
+            cold,
+        }
+    }
+
+    fn candidate(&self, backend: &Backend, model: &Model, estimate: Estimate) -> Candidate {
+        let terms = self.terms(backend, model, &estimate);
+        Candidate {
+            tier: backend.spec.tier,
+            backend: backend.spec.id.clone(),
+            model: model.id.clone(),
+            preferred: self.order.prefers(backend.spec.tier),
+            last_resort: false,
+            estimate,
+            score: terms.iter().map(|term| term.value * term.weight).sum(),
+            terms,
+        }
+    }
+
+    /// The terms of the score. In a balanced request the steps between tiers (0.25) outweigh all other terms together, so
+    /// that a task goes to its own tier as long as that one can serve; an aim shifts the weights.
+    fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate) -> Terms {
+        let constraints = &self.request.constraints;
+        let (order, speed, thrift) = match constraints.optimize {
+            Optimize::Balanced | Optimize::Quality | Optimize::Throughput => (1.0, 0.02, 0.02),
+            Optimize::Latency => (0.2, 2.0, 0.02),
+            Optimize::Cost => (0.2, 0.02, 2.0),
+        };
+        let rank = f32::from(self.order.rank(backend.spec.tier).unwrap_or(3));
+        let asked_for = constraints.model.as_ref().is_some_and(|wanted| model.is_named(wanted))
+            || constraints.backend.as_ref().is_some_and(|wanted| *wanted == backend.spec.id);
+        let named = self.policy.preferred_model(self.analysis.task).is_some_and(|wanted| model.is_named(wanted));
+        let fit = match &model.spec.roles[..] {
+            _ if named || asked_for => 1.0,
+            [] => 0.4,
+            roles if roles.contains(&self.analysis.task) => 0.8,
+            _ => 0.0,
+        };
+        let health = match backend.health {
+            Health::Up => 1.0,
+            Health::Unknown => 0.6,
+            Health::Degraded | Health::Warming => 0.3,
+            Health::Down => 0.0,
+        };
+        let load = match backend.spec.max_in_flight {
+            Some(limit) => backend.in_flight() as f32 / limit.max(1) as f32,
+            None => backend.in_flight() as f32 / 4.0,
+        };
+        let cost = estimate.cost.map_or(f32::INFINITY, |cost| cost.as_usd() as f32);
+        let term = |name, value, weight| Term { name, value, weight };
+        [
+            term("tier", 1.0 - 0.25 * rank + if asked_for { 1.0 } else { 0.0 }, order),
+            term("fit", fit, 0.10),
+            // A second halves the value; one cent halves the other.
+            term("speed", 1.0 / (1.0 + estimate.first_token_ms as f32 / 1000.0), speed),
+            term("thrift", 1.0 / (1.0 + cost * 100.0), thrift),
+            term("headroom", 1.0 / (1.0 + load), 0.03),
+            term("health", health, 0.06),
+        ]
+    }
+}
+
+/// Moves a pin's target to the front; with `only`, takes the others out.
+fn apply_pin(pin: &Pin, candidates: &mut Vec<Candidate>, rejected: &mut Vec<Rejected>) -> PinEffect {
+    let covers = |one: &Candidate| pin.target.covers(one.tier, &one.backend, &one.model);
+    let first = candidates.first().map(|one| (one.backend.clone(), one.model.clone()));
+    candidates.sort_by_key(|one| !covers(one));
+    let served = candidates.first().is_some_and(covers);
+    if pin.only {
+        let others = candidates.split_off(candidates.partition_point(covers));
+        rejected.extend(others.into_iter().map(|one| Rejected {
+            tier: one.tier,
+            backend: one.backend,
+            model: Some(one.model),
+            reason: Rejection::PinnedElsewhere(Arc::clone(&pin.target)),
+        }));
+    }
+    let now_first = candidates.first().map(|one| (one.backend.clone(), one.model.clone()));
+    PinEffect { target: Arc::clone(&pin.target), changed: first != now_first, void: !served }
+}
+
+impl Decision {
+    /// The first candidate.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&Candidate> {
+        self.candidates.first()
+    }
+
+    /// Why the first candidate is first, in one clause.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let Some(chosen) = self.chosen() else {
+            return self
+                .main_obstacle()
+                .map_or_else(|| "there is no backend".to_owned(), |reason| format!("nobody can serve it: {reason}"));
+        };
+        let task = self.analysis.task;
+        let tier = chosen.tier;
+        if chosen.last_resort {
+            return format!("{tier} as the last resort: nothing healthy is left");
+        }
+        if let Some(pin) = self.pin.as_ref().filter(|pin| pin.changed) {
+            return format!("pinned to {}", pin.target);
+        }
+        match self.verdict.ruling {
+            Ruling::KeepAsAsked => return format!("private as asked, so it stays on {tier}"),
+            Ruling::KeepAsFound => {
+                let kinds: Vec<&str> = self.verdict.findings.iter().map(|finding| finding.kind.name()).collect();
+                let first = kinds.first().copied().unwrap_or("a finding");
+                return format!("{first} found, so it stays on {tier}");
+            }
+            Ruling::Free | Ruling::Refuse => {}
+        }
+        match self.basis {
+            Basis::Asked => format!("the request asks for {}", self.asked_for()),
+            Basis::Optimize => format!("{tier} is best for {}", optimize_words(self.constraints.optimize)),
+            Basis::Rule | Basis::DefaultTier if !chosen.preferred => {
+                format!("{tier} stands in for {task}: {}", self.why_not_preferred())
+            }
+            Basis::Rule if self.order.first() != Some(&tier) => {
+                format!("{task} goes to {tier}: {}", self.why_not_preferred())
+            }
+            Basis::Rule => format!("{task} goes to {tier}"),
+            Basis::DefaultTier => format!("{tier} is the default tier"),
+        }
+    }
+
+    fn asked_for(&self) -> String {
+        let wanted = &self.constraints;
+        match (&wanted.tier, &wanted.backend, &wanted.model) {
+            (_, _, Some(model)) => format!("model {model}"),
+            (_, Some(backend), None) => format!("backend {backend}"),
+            (Some(tier), None, None) => format!("tier {tier}"),
+            (None, None, None) => "it".to_owned(),
+        }
+    }
+
+    fn why_not_preferred(&self) -> String {
+        self.main_obstacle().map_or_else(|| "it is the only one there is".to_owned(), ToString::to_string)
+    }
+
+    /// The rejection that a person would name first: that of the tier that comes before the chosen one.
+    fn main_obstacle(&self) -> Option<&Rejection> {
+        self.order
+            .iter()
+            .take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier))
+            .find_map(|tier| self.rejected.iter().find(|one| one.tier == *tier))
+            .or_else(|| self.rejected.first())
+            .map(|one| &one.reason)
+    }
+}
+
+const fn optimize_words(optimize: Optimize) -> &'static str {
+    match optimize {
+        Optimize::Balanced => "balance",
+        Optimize::Quality => "quality",
+        Optimize::Latency => "latency",
+        Optimize::Cost => "cost",
+        Optimize::Throughput => "throughput",
+    }
+}
+
+impl Serialize for Decision {
+    /// The chosen candidate stands apart, at `.chosen`, so that a script finds `.chosen.tier` without an index.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Decision", 13)?;
+        fields.serialize_field("request", &self.request)?;
+        fields.serialize_field("at", &self.at)?;
+        fields.serialize_field("caller", &self.caller)?;
+        fields.serialize_field("why", &self.headline())?;
+        fields.serialize_field("chosen", &self.chosen())?;
+        fields.serialize_field("fallbacks", self.candidates.get(1..).unwrap_or_default())?;
+        fields.serialize_field("rejected", &self.rejected)?;
+        fields.serialize_field("order", &self.order)?;
+        fields.serialize_field("basis", &self.basis)?;
+        fields.serialize_field("pin", &self.pin)?;
+        fields.serialize_field("analysis", &self.analysis)?;
+        fields.serialize_field("guard", &*self.verdict)?;
+        fields.serialize_field("constraints", &self.constraints)?;
+        fields.end()
+    }
+}

@@ -1,0 +1,270 @@
+//! Ways in which an attempt can fail, and what each of them means for the request and for the backend.
+//!
+//! One table, three questions: may the same candidate be tried again, may the next one be tried, and what does it
+//! say about the backend's health.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::usage::Usage;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// 429: too many requests for now.
+    RateLimited,
+    /// 503 or 529: the service has no capacity for now.
+    Overloaded,
+    /// 409, or a single-slot server that is at work.
+    Busy,
+    /// Another 5xx.
+    ServerError,
+    /// Refused, reset or unresolvable before any answer.
+    Unreachable,
+    /// Connected, but no first token in time.
+    Silent,
+    /// The answer began and then stopped moving.
+    Stalled,
+    /// The connection ended before the protocol's end mark.
+    Truncated,
+    /// The answer is not in the protocol: broken JSON, HTML, a wrong content type.
+    Garbled,
+    /// The protocol ended properly, with nothing in it.
+    Empty,
+    /// 401 or 403: the key is refused.
+    KeyRefused,
+    /// 402, or a quota that will not refill by waiting.
+    OutOfCredit,
+    /// The backend does not have this model.
+    ModelMissing,
+    /// The prompt does not fit the model's window, or was cut to fit it.
+    ContextTooLong,
+    /// The provider's policy refused the content.
+    ContentRefused,
+    /// 400: the request itself is malformed.
+    BadRequest,
+    /// The caller went away.
+    Cancelled,
+}
+
+/// What a failure says about the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Penalty {
+    /// Nothing.
+    None,
+    /// One strike towards opening the breaker.
+    Strike,
+    /// Opens the breaker at once; free probes decide when it closes.
+    Down,
+    /// Not to be used until the time the backend named, or a default hold.
+    RateLimit,
+    /// Not to be used until the operator has mended the key.
+    KeyRefused,
+    /// Not to be used until somebody has paid.
+    OutOfCredit,
+    /// This model of the backend is not there.
+    ModelMissing,
+}
+
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 17] = [
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::Busy,
+        Self::ServerError,
+        Self::Unreachable,
+        Self::Silent,
+        Self::Stalled,
+        Self::Truncated,
+        Self::Garbled,
+        Self::Empty,
+        Self::KeyRefused,
+        Self::OutOfCredit,
+        Self::ModelMissing,
+        Self::ContextTooLong,
+        Self::ContentRefused,
+        Self::BadRequest,
+        Self::Cancelled,
+    ];
+
+    /// Whether the same candidate may be tried once more, after a pause, when no other candidate is left. Never
+    /// after silence: it would cost a second first-token timer.
+    #[must_use]
+    pub const fn may_retry(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Overloaded | Self::Busy | Self::ServerError)
+    }
+
+    /// Whether the next candidate may be tried, as long as nothing was delivered.
+    #[must_use]
+    pub const fn may_move_on(self) -> bool {
+        !matches!(self, Self::BadRequest | Self::ContentRefused | Self::Cancelled)
+    }
+
+    /// Whether the failure speaks for the whole backend, so that its other models need not be tried either.
+    #[must_use]
+    pub const fn concerns_backend(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Silent | Self::KeyRefused | Self::OutOfCredit)
+    }
+
+    /// What it means for the backend's health.
+    #[must_use]
+    pub const fn penalty(self) -> Penalty {
+        match self {
+            Self::RateLimited => Penalty::RateLimit,
+            Self::Overloaded
+            | Self::ServerError
+            | Self::Silent
+            | Self::Stalled
+            | Self::Truncated
+            | Self::Garbled
+            | Self::Empty => Penalty::Strike,
+            Self::Unreachable => Penalty::Down,
+            Self::KeyRefused => Penalty::KeyRefused,
+            Self::OutOfCredit => Penalty::OutOfCredit,
+            Self::ModelMissing => Penalty::ModelMissing,
+            Self::Busy | Self::ContextTooLong | Self::ContentRefused | Self::BadRequest | Self::Cancelled => {
+                Penalty::None
+            }
+        }
+    }
+
+    /// A few words for a row of a screen.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate limited",
+            Self::Overloaded => "overloaded",
+            Self::Busy => "busy",
+            Self::ServerError => "server error",
+            Self::Unreachable => "unreachable",
+            Self::Silent => "no first token in time",
+            Self::Stalled => "stalled mid-answer",
+            Self::Truncated => "cut off mid-answer",
+            Self::Garbled => "garbled answer",
+            Self::Empty => "empty answer",
+            Self::KeyRefused => "key refused",
+            Self::OutOfCredit => "out of credit",
+            Self::ModelMissing => "model not found",
+            Self::ContextTooLong => "prompt too long",
+            Self::ContentRefused => "content refused",
+            Self::BadRequest => "bad request",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
+    }
+}
+
+/// The longest upstream message that is kept: enough to act on, too short to carry a document.
+pub const MESSAGE_CHARS: usize = 240;
+
+/// One failed attempt's reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{class}{}: {message}", status.map(|s| format!(" (HTTP {s})")).unwrap_or_default())]
+pub struct Failure {
+    /// The class.
+    pub class: FailureClass,
+    /// The upstream's own words or ours: one line, no control characters, at most [`MESSAGE_CHARS`] characters.
+    pub message: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// How long the backend asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// What the attempt had used by then, where the provider said so.
+    pub usage: Option<Usage>,
+}
+
+impl Failure {
+    /// A failure of a class, with a message that is cut and cleaned for display.
+    #[must_use]
+    pub fn new(class: FailureClass, message: &str) -> Self {
+        Self { class, message: one_line(message), status: None, retry_after: None, usage: None }
+    }
+
+    /// The same, with the HTTP status that came with it.
+    #[must_use]
+    pub const fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The same, with the pause that the backend asked for.
+    #[must_use]
+    pub const fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.retry_after = pause;
+        self
+    }
+
+    /// The same without the upstream's words if they quote the prompt: an error may be logged, a prompt may not.
+    /// Words count as a quotation when sixteen characters in a row also stand in one of the prompt's texts.
+    #[must_use]
+    pub fn without_quotes_of(mut self, texts: &[&str]) -> Self {
+        const RUN: usize = 16;
+        let chars: Vec<(usize, char)> = self.message.char_indices().collect();
+        let quotes = (0..chars.len().saturating_sub(RUN - 1)).any(|start| {
+            let from = chars[start].0;
+            let to = chars.get(start + RUN).map_or(self.message.len(), |(at, _)| *at);
+            let run = &self.message[from..to];
+            run.trim().chars().count() >= RUN / 2 && texts.iter().any(|text| text.contains(run))
+        });
+        if quotes {
+            "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
+        }
+        self
+    }
+}
+
+fn one_line(message: &str) -> String {
+    let mut line: String = message
+        .chars()
+        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
+        .take(MESSAGE_CHARS * 4)
+        .collect::<String>()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some((cut, _)) = line.char_indices().nth(MESSAGE_CHARS) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_clean_short_line() {
+        let failure = Failure::new(FailureClass::ServerError, "a\n\u{1b}[31mb\t c");
+        assert_eq!(failure.message, "a [31mb c");
+        let long = Failure::new(FailureClass::ServerError, &"x".repeat(10_000));
+        assert_eq!(long.message.chars().count(), MESSAGE_CHARS + 1);
+    }
+
+    #[test]
+    fn an_error_that_quotes_the_prompt_is_withheld() {
+        let prompt = "my neighbour's diagnosis is confidential";
+        let quoting = Failure::new(FailureClass::BadRequest, "invalid content: 'my neighbour's diagnosis is'");
+        assert!(quoting.without_quotes_of(&[prompt]).message.contains("withheld"));
+        let plain = Failure::new(FailureClass::BadRequest, "`temperature` is deprecated for this model");
+        assert!(plain.without_quotes_of(&[prompt]).message.contains("temperature"));
+    }
+
+    #[test]
+    fn nothing_that_ends_a_request_is_held_against_a_backend() {
+        for class in FailureClass::ALL {
+            if !class.may_move_on() {
+                assert_eq!(class.penalty(), Penalty::None, "{class}");
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! How the fleet changes: a request is admitted, an attempt ends, a probe reports, an operator speaks, time passes.
+//!
+//! These methods are the only ones that change a fleet. They perform no I/O and read no clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::failure::{Failure, FailureClass, Penalty};
+use super::super::health::{FoundModel, Health, ProbeReport};
+use super::super::id::{BackendId, ModelId};
+use super::super::latency::Sample;
+use super::super::money::{Cost, Money};
+use super::super::price::Pricing;
+use super::super::rejection::Rejection;
+use super::super::spend::Day;
+use super::super::tier::{Target, Tier};
+use super::super::time::Timestamp;
+use super::super::usage::Usage;
+use super::{Admin, Backend, Fleet, Model, ModelSpec, Pin, Presence, Trouble};
+
+/// How long a backend is left alone after a 429 that names no time. The hosted providers' own limits refill within
+/// a minute; half of one is what other routers settled on.
+const DEFAULT_RATE_LIMIT: Duration = Duration::from_secs(30);
+/// No header may send a backend away for longer than this; a later 429 can say so again.
+const LONGEST_RATE_LIMIT: Duration = Duration::from_secs(600);
+/// How long an account without credit is left alone before it is tried again.
+const CREDIT_RETRY: Duration = Duration::from_secs(600);
+
+/// Leave to send one attempt. Every permit must be given back, through [`Fleet::settle`] or [`Fleet::release`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit that is not given back holds money and a place for ever"]
+pub struct Permit {
+    /// The tier.
+    pub tier: Tier,
+    /// The backend.
+    pub backend: BackendId,
+    /// The model.
+    pub model: ModelId,
+    /// The money set aside.
+    pub reserved: Money,
+    backend_trial: Option<u64>,
+    model_trial: Option<u64>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptResult<'a> {
+    /// What it measured; `None` where nothing can be said (cancelled before the first token).
+    pub sample: Option<Sample>,
+    /// The failure, if it failed.
+    pub failure: Option<&'a Failure>,
+    /// What it used.
+    pub usage: Option<&'a Usage>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// A command that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The fleet has no such part.
+    #[error("there is no {0}")]
+    NoSuchTarget(Target),
+    /// There is no such pin.
+    #[error("nothing is pinned to {0}")]
+    NotPinned(Target),
+    /// No such request is in flight.
+    #[error("that request is not in flight any more")]
+    NotInFlight,
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// Too many commands are waiting.
+    #[error("the engine is too busy to take the command; try again")]
+    Busy,
+}
+
+impl Fleet {
+    fn backend_mut(&mut self, id: &BackendId) -> Option<&mut Backend> {
+        self.backends.iter_mut().find(|backend| backend.spec.id == *id).map(Arc::make_mut)
+    }
+
+    /// Asks for leave to send one attempt, and sets `reserve` aside for it.
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the backend or model went out of reach since the decision or the money is short. With
+    /// `last_resort`, reasons of health do not count.
+    pub fn admit(
+        &mut self,
+        backend: &BackendId,
+        model: &ModelId,
+        reserve: Money,
+        last_resort: bool,
+        now: Timestamp,
+    ) -> Result<Permit, Rejection> {
+        let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
+        let one = found.model(model).ok_or(Rejection::ModelMissing)?;
+        for checked in [self.backend_routable(&found, now), self.model_routable(one, now)] {
+            match checked {
+                Err(rejection) if !(last_resort && rejection.is_about_health()) => return Err(rejection),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Arc::make_mut(&mut self.spend)
+            .reserve(reserve)
+            .map_err(|left| Rejection::OverBudget { cost: reserve, left })?;
+        let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
+        let backend_trial = backend_state.breaker.admit(now);
+        let mut model_trial = None;
+        if let Some(one) = backend_state.models.iter_mut().find(|one| one.id == *model) {
+            one.in_flight += 1;
+            model_trial = one.breaker.admit(now);
+        }
+        Ok(Permit {
+            tier: found.spec.tier,
+            backend: backend.clone(),
+            model: model.clone(),
+            reserved: reserve,
+            backend_trial,
+            model_trial,
+        })
+    }
+
+    /// Gives a permit back unused: the attempt never left.
+    pub fn release(&mut self, permit: Permit, now: Timestamp) {
+        Arc::make_mut(&mut self.spend).release(permit.reserved);
+        if let Some(backend) = self.backend_mut(&permit.backend) {
+            backend.breaker.forget(permit.backend_trial, now);
+            if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+                model.in_flight = model.in_flight.saturating_sub(1);
+                model.breaker.forget(permit.model_trial, now);
+            }
+        }
+    }
+
+    /// An attempt ended: books its cost, and draws from its outcome what it says about the backend.
+    pub fn settle(&mut self, permit: Permit, result: &AttemptResult<'_>, now: Timestamp) {
+        Arc::make_mut(&mut self.spend).settle(permit.tier, permit.reserved, result.cost, result.usage, now);
+        if let Some(sample) = &result.sample {
+            let tier = &mut self.tiers[permit.tier.index()];
+            Arc::make_mut(&mut tier.window).push(*sample);
+            Arc::make_mut(&mut tier.series).push(sample);
+            tier.summary = tier.window.summary(now);
+        }
+        let Some(backend) = self.backend_mut(&permit.backend) else { return };
+        if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+            model.in_flight = model.in_flight.saturating_sub(1);
+            if let Some(sample) = &result.sample {
+                Arc::make_mut(&mut model.window).push(*sample);
+                model.summary = model.window.summary(now);
+            }
+        }
+        match result.failure {
+            None => backend.attempt_succeeded(&permit),
+            Some(failure) => backend.attempt_failed(&permit, failure, now),
+        }
+    }
+
+    /// A probe came back.
+    pub fn observe(&mut self, id: &BackendId, report: ProbeReport, now: Timestamp) {
+        if let Some(backend) = self.backend_mut(id) {
+            backend.probed(report, now);
+        }
+    }
+
+    /// The operator's word on a part of the fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NoSuchTarget`].
+    pub fn set_admin(&mut self, target: &Target, admin: Admin) -> Result<(), CommandError> {
+        let missing = || CommandError::NoSuchTarget(target.clone());
+        match target {
+            Target::Tier(tier) => self.tiers[tier.index()].admin = admin,
+            Target::Backend(id) => self.backend_mut(id).ok_or_else(missing)?.admin = admin,
+            Target::Model(id, model) => {
+                let backend = self.backend_mut(id).ok_or_else(missing)?;
+                backend.models.iter_mut().find(|one| one.id == *model).ok_or_else(missing)?.admin = admin;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pins. A pin on the same target and scope is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NoSuchTarget`].
+    pub fn pin(&mut self, pin: Pin) -> Result<(), CommandError> {
+        if self.admin(&pin.target).is_none() {
+            return Err(CommandError::NoSuchTarget((*pin.target).clone()));
+        }
+        self.pins.retain(|other| other.target != pin.target || other.scope != pin.scope);
+        self.pins.push(pin);
+        Ok(())
+    }
+
+    /// Takes every pin on a target away.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NotPinned`].
+    pub fn unpin(&mut self, target: &Target) -> Result<(), CommandError> {
+        let before = self.pins.len();
+        self.pins.retain(|pin| *pin.target != *target);
+        if self.pins.len() == before { Err(CommandError::NotPinned(target.clone())) } else { Ok(()) }
+    }
+
+    /// Time passed: drops what has expired, and counts rented hours and days.
+    pub fn advance(&mut self, now: Timestamp, day: Day) {
+        Arc::make_mut(&mut self.spend).advance(now, day);
+        self.pins.retain(|pin| pin.until.is_none_or(|until| now < until));
+        for tier in &mut self.tiers {
+            tier.admin.expire(now);
+        }
+        for backend in &mut self.backends {
+            let expired = |admin: &Admin| admin.until.is_some_and(|until| now >= until);
+            if expired(&backend.admin) || backend.models.iter().any(|model| expired(&model.admin)) {
+                let backend = Arc::make_mut(backend);
+                backend.admin.expire(now);
+                backend.models.iter_mut().for_each(|model| model.admin.expire(now));
+            }
+        }
+    }
+}
+
+impl Admin {
+    fn expire(&mut self, now: Timestamp) {
+        if self.until.is_some_and(|until| now >= until) {
+            *self = Self::default();
+        }
+    }
+}
+
+/// A share of failed attempts above which a backend that answers counts as degraded, once there were enough of them.
+const DEGRADED_RATIO: f32 = 0.3;
+/// Attempts before a share means anything.
+const DEGRADED_MIN_ATTEMPTS: u32 = 5;
+
+impl Backend {
+    fn attempt_succeeded(&mut self, permit: &Permit) {
+        self.breaker.succeed(permit.backend_trial);
+        self.trouble = None;
+        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
+            model.breaker.succeed(permit.model_trial);
+            model.rate_limited_until = None;
+            model.presence = Presence::Present;
+        }
+        if self.health != Health::Up {
+            self.health = Health::Up;
+            self.detail = Arc::from("");
+        }
+        self.judge_error_ratio();
+    }
+
+    fn attempt_failed(&mut self, permit: &Permit, failure: &Failure, now: Timestamp) {
+        let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) else { return };
+        let at_once = failure.class.penalty() == Penalty::Down;
+        match failure.class.penalty() {
+            Penalty::Strike | Penalty::Down if failure.class.concerns_backend() => {
+                self.breaker.fail(permit.backend_trial, at_once, now);
+                model.breaker.forget(permit.model_trial, now);
+                if at_once {
+                    self.health = Health::Down;
+                    self.detail = Arc::from(failure.message.as_str());
+                }
+            }
+            Penalty::Strike | Penalty::Down => {
+                model.breaker.fail(permit.model_trial, at_once, now);
+                self.breaker.forget(permit.backend_trial, now);
+            }
+            Penalty::RateLimit => {
+                let pause = failure.retry_after.unwrap_or(DEFAULT_RATE_LIMIT).min(LONGEST_RATE_LIMIT);
+                let until = now.after(pause);
+                model.rate_limited_until = Some(model.rate_limited_until.map_or(until, |before| before.max(until)));
+                self.forget_trials(permit, now);
+            }
+            Penalty::KeyRefused => {
+                self.trouble = Some(Trouble::KeyRefused { since: now });
+                self.forget_trials(permit, now);
+            }
+            Penalty::OutOfCredit => {
+                self.trouble = Some(Trouble::OutOfCredit { until: now.after(CREDIT_RETRY) });
+                self.forget_trials(permit, now);
+            }
+            Penalty::ModelMissing => {
+                model.presence = Presence::Missing;
+                self.forget_trials(permit, now);
+            }
+            Penalty::None => self.forget_trials(permit, now),
+        }
+        if failure.class != FailureClass::Cancelled {
+            self.judge_error_ratio();
+        }
+    }
+
+    fn forget_trials(&mut self, permit: &Permit, now: Timestamp) {
+        self.breaker.forget(permit.backend_trial, now);
+        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
+            model.breaker.forget(permit.model_trial, now);
+        }
+    }
+
+    /// Attempts and failed ones among them, over all models' windows.
+    #[must_use]
+    pub fn attempts(&self) -> (u32, u32) {
+        self.models
+            .iter()
+            .fold((0, 0), |(count, failed), model| (count + model.summary.count, failed + model.summary.failed))
+    }
+
+    fn judge_error_ratio(&mut self) {
+        let (count, failed) = self.attempts();
+        #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
+        let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
+        match (self.health, failing) {
+            (Health::Up, true) => {
+                self.health = Health::Degraded;
+                self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
+            }
+            (Health::Degraded, false) => {
+                self.health = Health::Up;
+                self.detail = Arc::from("");
+            }
+            _ => {}
+        }
+    }
+
+    fn probed(&mut self, report: ProbeReport, now: Timestamp) {
+        self.probed_at = Some(now);
+        self.probe_took = Some(report.took);
+        if report.key_refused {
+            let since = match self.trouble {
+                Some(Trouble::KeyRefused { since }) => since,
+                _ => now,
+            };
+            self.trouble = Some(Trouble::KeyRefused { since });
+        } else if report.health == Health::Up && matches!(self.trouble, Some(Trouble::KeyRefused { .. })) {
+            self.trouble = None;
+        }
+        if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {
+            self.breaker.probe_succeeded(now);
+        }
+        self.health = report.health;
+        self.detail = Arc::from(report.detail.as_str());
+        if let Some(found) = report.models {
+            self.merge_models(found);
+        }
+        self.judge_error_ratio();
+    }
+
+    /// Models that the configuration lists stay, marked as present or missing; others that the backend has are added,
+    /// and offered only where the configuration lists none at all.
+    fn merge_models(&mut self, found: Vec<FoundModel>) {
+        let configured = self.models.iter().any(|model| model.offered && !model.found);
+        for model in &mut self.models {
+            let listed = found
+                .iter()
+                .any(|one| model.is_named(&ModelId::from(one.id.as_str())) || *one.id == *model.id.as_str());
+            model.presence = if listed { Presence::Present } else { Presence::Missing };
+        }
+        self.models.retain(|model| !model.found || model.presence == Presence::Present || model.in_flight > 0);
+        for one in found {
+            let id = ModelId::from(one.id.as_str());
+            if let Some(model) = self.models.iter_mut().find(|model| model.id == id || model.is_named(&id)) {
+                model.loaded = one.loaded;
+                let spec = Arc::make_mut(&mut model.spec);
+                spec.remote = one.remote;
+                spec.context = spec.context.or(one.context);
+                if spec.pricing == Pricing::Unknown
+                    && let Some(row) = one.price
+                {
+                    spec.pricing = Pricing::PerToken { rows: vec![row] };
+                }
+                continue;
+            }
+            let pricing = one
+                .price
+                .map_or_else(|| self.spec.default_pricing.clone(), |row| Pricing::PerToken { rows: vec![row] });
+            let spec = ModelSpec { context: one.context, pricing, remote: one.remote, ..ModelSpec::default() };
+            let mut model = Model::new(id, spec, !configured);
+            model.presence = Presence::Present;
+            model.loaded = one.loaded;
+            model.found = true;
+            self.models.push(model);
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The fleet: every backend with what is configured of it, what the operator wants of it and what was observed of it.
+//!
+//! One value plays both parts: the engine's actor changes it through the events of [`change`](self), and everybody else
+//! reads an `Arc` of it. Backends are shared between versions, so that a new version costs one backend, not the fleet.
+
+mod admin;
+mod change;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::health::{Breaker, Health};
+use super::id::{BackendId, ModelId};
+use super::latency::{Series, Summary, Window};
+use super::money::Money;
+use super::price::Pricing;
+use super::privacy::Reach;
+use super::rejection::{Level, Rejection};
+use super::spend::Spend;
+use super::task::Task;
+use super::tier::{Target, Tier};
+use super::time::Timestamp;
+
+pub use admin::{Admin, AdminState, Pin, PinScope};
+pub use change::{AttemptResult, CommandError, Permit};
+
+/// What a model can do and how it is paid for: configured, or found by a probe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ModelSpec {
+    /// Other names under which a request may ask for it.
+    pub aliases: Vec<ModelId>,
+    /// The tasks it is meant for; empty for all.
+    pub roles: Vec<Task>,
+    /// The longest prompt and answer together, in tokens; `None` where not known.
+    pub context: Option<u32>,
+    /// The longest answer it gives, in tokens; `None` where not known.
+    pub max_output: Option<u32>,
+    /// Takes pictures; `None` where not known.
+    pub images: Option<bool>,
+    /// Calls tools; `None` where not known.
+    pub tools: Option<bool>,
+    /// How it is paid for.
+    pub pricing: Pricing,
+    /// Runs on someone else's machine although a local backend lists it.
+    pub remote: bool,
+}
+
+/// Whether a backend has a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// The backend has not said.
+    #[default]
+    Unknown,
+    /// The backend lists it.
+    Present,
+    /// The backend does not list it, or answered that it has no such model.
+    Missing,
+}
+
+/// One model of one backend.
+#[derive(Clone, Debug, Serialize)]
+pub struct Model {
+    /// The id as the backend names it.
+    pub id: ModelId,
+    /// What it can do.
+    pub spec: Arc<ModelSpec>,
+    /// Whether requests that do not name it may be sent to it. A backend with configured models offers only those.
+    pub offered: bool,
+    /// Found by a probe rather than configured.
+    pub found: bool,
+    /// What the operator wants of it.
+    pub admin: Admin,
+    /// Whether the backend has it.
+    pub presence: Presence,
+    /// Whether it is in memory, where the backend tells.
+    pub loaded: Option<bool>,
+    /// Not to be used before this time: the provider asked to be left alone.
+    pub rate_limited_until: Option<Timestamp>,
+    /// Keeps requests away after failures of this model.
+    pub breaker: Breaker,
+    /// Requests being answered.
+    pub in_flight: u32,
+    /// Its latest attempts.
+    #[serde(skip)]
+    pub window: Arc<Window>,
+    /// What the window said when it last changed.
+    pub summary: Summary,
+}
+
+/// The wire protocol that a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Anthropic Messages.
+    Anthropic,
+    /// Ollama's own `/api/chat`.
+    Ollama,
+    /// OpenAI chat completions: OpenAI, vLLM, llama.cpp and their like.
+    Openai,
+    /// OpenAI chat completions as a LiteLLM proxy serves them, with its cost headers and health routes.
+    Litellm,
+    /// Google's generateContent.
+    Gemini,
+    /// A RunPod serverless endpoint with the vLLM worker's OpenAI route.
+    RunpodOpenai,
+    /// A RunPod serverless endpoint without one: queue jobs through run and stream.
+    RunpodQueue,
+    /// A RunPod load-balancing endpoint that serves the OpenAI protocol.
+    RunpodBalancer,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 8] = [
+        Self::Anthropic,
+        Self::Ollama,
+        Self::Openai,
+        Self::Litellm,
+        Self::Gemini,
+        Self::RunpodOpenai,
+        Self::RunpodQueue,
+        Self::RunpodBalancer,
+    ];
+
+    /// The name used in configuration, JSON and on the screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Openai => "openai",
+            Self::Litellm => "litellm",
+            Self::Gemini => "gemini",
+            Self::RunpodOpenai => "runpod-openai",
+            Self::RunpodQueue => "runpod-queue",
+            Self::RunpodBalancer => "runpod-balancer",
+        }
+    }
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// From dispatch to the first meaningful token.
+    pub first_token: Duration,
+    /// Between two pieces of an answer.
+    pub stall: Duration,
+}
+
+/// Whether a backend can be used as far as its key is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum KeyState {
+    /// It asks for none.
+    NotNeeded,
+    /// One is configured.
+    Present,
+    /// None is configured.
+    Missing {
+        /// The environment variable that would hold it.
+        variable: Arc<str>,
+    },
+}
+
+/// What is configured of a backend, as far as routing and screens need it. Keys are elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BackendSpec {
+    /// Its name.
+    pub id: BackendId,
+    /// The tier it serves.
+    pub tier: Tier,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Where it is, without credentials.
+    pub url: Arc<str>,
+    /// Whether private prompts may go to it.
+    pub reach: Reach,
+    /// Its key.
+    pub key: KeyState,
+    /// The most requests at a time; `None` for no limit of ours.
+    pub max_in_flight: Option<u32>,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// How the models that a probe finds are paid for, where nothing better is known.
+    pub default_pricing: Pricing,
+}
+
+/// Something that keeps a backend from serving until somebody acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Trouble {
+    /// Its key is refused.
+    KeyRefused {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The account has no credit. Tried again at `until`.
+    OutOfCredit {
+        /// When it is tried again.
+        until: Timestamp,
+    },
+}
+
+/// One reachable service.
+#[derive(Clone, Debug, Serialize)]
+pub struct Backend {
+    /// What is configured of it.
+    pub spec: Arc<BackendSpec>,
+    /// What the operator wants of it.
+    pub admin: Admin,
+    /// What was observed of it.
+    pub health: Health,
+    /// The cause of its health, in a few words; a fact worth showing where it is up.
+    pub detail: Arc<str>,
+    /// Keeps requests away after failures that concern the whole backend.
+    pub breaker: Breaker,
+    /// Something only the operator can mend.
+    pub trouble: Option<Trouble>,
+    /// When the last probe ended.
+    pub probed_at: Option<Timestamp>,
+    /// How long the last probe took.
+    #[serde(skip)]
+    pub probe_took: Option<Duration>,
+    /// Its models.
+    pub models: Vec<Model>,
+}
+
+/// The state of a whole tier.
+#[derive(Clone, Debug, Serialize)]
+pub struct TierState {
+    /// What the operator wants of it.
+    pub admin: Admin,
+    /// Its latest attempts.
+    #[serde(skip)]
+    pub window: Arc<Window>,
+    /// What the window said when it last changed.
+    pub summary: Summary,
+    /// An hour of them, for charts.
+    #[serde(skip)]
+    pub series: Arc<Series>,
+}
+
+/// The fleet.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fleet {
+    /// The backends, in the order of the configuration.
+    pub backends: Vec<Arc<Backend>>,
+    /// The tiers, by [`Tier::index`].
+    pub tiers: [TierState; 4],
+    /// The operator's pins; the latest word stands last and is heard first.
+    pub pins: Vec<Pin>,
+    /// The money.
+    pub spend: Arc<Spend>,
+}
+
+impl Backend {
+    /// Requests being answered by any of its models.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.models.iter().map(|model| model.in_flight).sum()
+    }
+
+    /// The model of this id.
+    #[must_use]
+    pub fn model(&self, id: &ModelId) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == *id)
+    }
+
+    /// Whether a prompt sent to this model leaves this machine.
+    #[must_use]
+    pub fn reach_of(&self, model: &Model) -> Reach {
+        if model.spec.remote { Reach::Outside } else { self.spec.reach }
+    }
+}
+
+impl Model {
+    /// Whether a request that asks for `wanted` means this model: by its id, by an alias, or by its id without
+    /// Ollama's `:latest` tag.
+    #[must_use]
+    pub fn is_named(&self, wanted: &ModelId) -> bool {
+        let id = self.id.as_str();
+        id == wanted.as_str()
+            || id.strip_suffix(":latest") == Some(wanted.as_str())
+            || self.spec.aliases.contains(wanted)
+    }
+}
+
+impl Fleet {
+    /// A fleet of which nothing was observed yet.
+    #[must_use]
+    pub fn new(backends: Vec<Backend>, spend: Spend) -> Self {
+        let tier = || TierState {
+            admin: Admin::default(),
+            window: Arc::default(),
+            summary: Summary::default(),
+            series: Arc::default(),
+        };
+        Self {
+            backends: backends.into_iter().map(Arc::new).collect(),
+            tiers: [tier(), tier(), tier(), tier()],
+            pins: Vec::new(),
+            spend: Arc::new(spend),
+        }
+    }
+
+    /// The backend of this name.
+    #[must_use]
+    pub fn backend(&self, id: &BackendId) -> Option<&Arc<Backend>> {
+        self.backends.iter().find(|backend| backend.spec.id == *id)
+    }
+
+    /// A tier's state.
+    #[must_use]
+    pub const fn tier(&self, tier: Tier) -> &TierState {
+        &self.tiers[tier.index()]
+    }
+
+    /// The backends of a tier.
+    pub fn of_tier(&self, tier: Tier) -> impl Iterator<Item = &Arc<Backend>> {
+        self.backends.iter().filter(move |backend| backend.spec.tier == tier)
+    }
+
+    /// Requests being answered by a part of the fleet.
+    #[must_use]
+    pub fn in_flight(&self, target: &Target) -> u32 {
+        self.backends
+            .iter()
+            .flat_map(|backend| backend.models.iter().map(move |model| (backend, model)))
+            .filter(|(backend, model)| target.covers(backend.spec.tier, &backend.spec.id, &model.id))
+            .map(|(_, model)| model.in_flight)
+            .sum()
+    }
+
+    /// What the operator wants of a part of the fleet, itself alone.
+    #[must_use]
+    pub fn admin(&self, target: &Target) -> Option<&Admin> {
+        match target {
+            Target::Tier(tier) => Some(&self.tier(*tier).admin),
+            Target::Backend(id) => self.backend(id).map(|backend| &backend.admin),
+            Target::Model(id, model) => self.backend(id)?.model(model).map(|model| &model.admin),
+        }
+    }
+
+    /// Whether a backend as a whole may get requests now, leaving the single request's constraints aside.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why not.
+    pub fn backend_routable(&self, backend: &Backend, now: Timestamp) -> Result<(), Rejection> {
+        self.tier(backend.spec.tier).admin.admits(Level::Tier, now)?;
+        backend.admin.admits(Level::Backend, now)?;
+        if let KeyState::Missing { variable } = &backend.spec.key {
+            return Err(Rejection::NoKey { variable: Arc::clone(variable) });
+        }
+        match backend.trouble {
+            Some(Trouble::KeyRefused { .. }) => return Err(Rejection::KeyRefused),
+            Some(Trouble::OutOfCredit { until }) if now < until => return Err(Rejection::OutOfCredit),
+            Some(Trouble::OutOfCredit { .. }) | None => {}
+        }
+        if backend.health == Health::Down {
+            return Err(Rejection::Down { cause: Arc::clone(&backend.detail) });
+        }
+        backend.breaker.allows(now).map_err(|until| Rejection::BreakerOpen { until })?;
+        if let Some(limit) = backend.spec.max_in_flight
+            && backend.in_flight() >= limit
+        {
+            return Err(Rejection::Full { limit });
+        }
+        Ok(())
+    }
+
+    /// Whether a model of a routable backend may get requests now.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why not.
+    pub fn model_routable(&self, model: &Model, now: Timestamp) -> Result<(), Rejection> {
+        model.admin.admits(Level::Model, now)?;
+        if model.presence == Presence::Missing {
+            return Err(Rejection::ModelMissing);
+        }
+        if let Some(until) = model.rate_limited_until
+            && now < until
+        {
+            return Err(Rejection::RateLimited { until });
+        }
+        model.breaker.allows(now).map_err(|until| Rejection::BreakerOpen { until })
+    }
+
+    /// Whether a backend may get requests now and has a model that may: what the screen shows.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why not.
+    pub fn routable(&self, backend: &Backend, now: Timestamp) -> Result<(), Rejection> {
+        self.backend_routable(backend, now)?;
+        let mut reason = Rejection::NoModels;
+        for model in backend.models.iter().filter(|model| model.offered) {
+            match self.model_routable(model, now) {
+                Ok(()) => return Ok(()),
+                Err(rejection) => reason = rejection,
+            }
+        }
+        Err(reason)
+    }
+
+    /// The pin that holds for a request of this task and caller: the operator's latest word.
+    #[must_use]
+    pub fn pin_for(&self, task: Task, caller: &str, now: Timestamp) -> Option<&Pin> {
+        self.pins.iter().rev().find(|pin| pin.holds_for(task, caller, now))
+    }
+
+    /// What rented machines of the fleet cost per hour, as last told.
+    #[must_use]
+    pub fn rented_per_hour(&self) -> Money {
+        self.spend.rented_per_hour
+    }
+}
+
+impl Backend {
+    /// A backend of which nothing was observed yet, offering the given models.
+    #[must_use]
+    pub fn new(spec: BackendSpec, models: Vec<(ModelId, ModelSpec)>) -> Self {
+        Self {
+            spec: Arc::new(spec),
+            admin: Admin::default(),
+            health: Health::Unknown,
+            detail: Arc::from(""),
+            breaker: Breaker::default(),
+            trouble: None,
+            probed_at: None,
+            probe_took: None,
+            models: models.into_iter().map(|(id, spec)| Model::new(id, spec, true)).collect(),
+        }
+    }
+}
+
+impl Model {
+    /// A model of which nothing was observed yet.
+    #[must_use]
+    pub fn new(id: ModelId, spec: ModelSpec, offered: bool) -> Self {
+        Self {
+            id,
+            spec: Arc::new(spec),
+            offered,
+            found: false,
+            admin: Admin::default(),
+            presence: Presence::Unknown,
+            loaded: None,
+            rate_limited_until: None,
+            breaker: Breaker::default(),
+            in_flight: 0,
+            window: Arc::default(),
+            summary: Summary::default(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Readings of GPUs and of this host. Every field that a driver or an API may lack is optional: not known is not zero.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::money::Money;
+use super::time::Timestamp;
+
+/// One GPU, or one rented machine with GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GpuSample {
+    /// The card's or the pod's own name.
+    pub name: Arc<str>,
+    /// The kind of card, where `name` is a pod's.
+    pub model: Option<Arc<str>>,
+    /// The load, 0 to 100.
+    pub utilisation: Option<u8>,
+    /// Memory in use, in bytes.
+    pub memory_used: Option<u64>,
+    /// Memory in all, in bytes.
+    pub memory_total: Option<u64>,
+    /// Memory in use, 0 to 100, where only the share is known.
+    pub memory_percent: Option<u8>,
+    /// Degrees Celsius.
+    pub temperature: Option<u32>,
+    /// The temperature at which the card slows itself down.
+    pub slowdown_temperature: Option<u32>,
+    /// Watts drawn.
+    pub power: Option<u32>,
+    /// Watts allowed.
+    pub power_limit: Option<u32>,
+    /// The fan, 0 to 100.
+    pub fan: Option<u8>,
+    /// What an hour costs, for a rented one.
+    pub hourly: Option<Money>,
+    /// What it is doing, for a rented one: `RUNNING`, `2 running, 1 idle`.
+    pub state: Option<Arc<str>>,
+    /// Whether it costs money at present.
+    pub billed: bool,
+    /// Seconds since it was started.
+    pub uptime_seconds: Option<u64>,
+}
+
+/// What one source of GPU readings has to say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum GpuReadings {
+    /// Nothing has been read yet.
+    Loading,
+    /// Read.
+    Ok {
+        /// The samples.
+        gpus: Vec<GpuSample>,
+        /// When they were taken.
+        at: Timestamp,
+    },
+    /// There is nothing to read, and that is no error: no driver, no key, a card asleep. One line says which.
+    Absent {
+        /// Why.
+        why: Arc<str>,
+    },
+    /// Reading failed. The last good samples are kept, with their age.
+    Failed {
+        /// The cause in a few words.
+        why: Arc<str>,
+        /// When it is tried again.
+        retry_at: Timestamp,
+        /// The last good samples.
+        last: Vec<GpuSample>,
+        /// When those were taken.
+        at: Option<Timestamp>,
+    },
+}
+
+impl GpuReadings {
+    /// The samples at hand, fresh or not.
+    #[must_use]
+    pub fn samples(&self) -> &[GpuSample] {
+        match self {
+            Self::Ok { gpus, .. } | Self::Failed { last: gpus, .. } => gpus,
+            Self::Loading | Self::Absent { .. } => &[],
+        }
+    }
+}
+
+/// This machine's processor and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct HostSample {
+    /// The load of all cores, 0 to 100.
+    pub cpu: f32,
+    /// Memory in use, in bytes.
+    pub memory_used: u64,
+    /// Memory in all, in bytes.
+    pub memory_total: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+}

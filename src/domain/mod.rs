@@ -1,0 +1,26 @@
+//! The pure core: what a prompt asks for, what the fleet is like, and where the prompt goes.
+//!
+//! Nothing here performs I/O, reads a clock, draws a random number or knows of an async runtime: time and chance come
+//! in as arguments. That is what lets one function, [`decision::decide`], route real requests, explain them, foresee
+//! what a drain would do and judge a new policy on old traffic.
+
+pub mod analysis;
+pub mod decision;
+pub mod failure;
+pub mod fleet;
+pub mod health;
+pub mod id;
+pub mod latency;
+pub mod machine;
+pub mod money;
+pub mod policy;
+pub mod price;
+pub mod privacy;
+pub mod prompt;
+pub mod rejection;
+pub mod request;
+pub mod spend;
+pub mod task;
+pub mod tier;
+pub mod time;
+pub mod usage;

@@ -1,0 +1,228 @@
+//! Money as it is spent: settled, reserved, rented by the hour, and how fast it burns.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::money::{Cost, Money};
+use super::tier::Tier;
+use super::time::Timestamp;
+use super::usage::Usage;
+
+/// A calendar day, as a count of days since the Unix epoch in the operator's time zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Day(pub i32);
+
+/// What one tier has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TierSpend {
+    /// Sum of all known amounts, estimates included.
+    pub amount: Money,
+    /// The part of `amount` that rests on estimates.
+    pub estimated: Money,
+    /// Attempts whose cost is not known, and so is in no sum.
+    pub unknown: u32,
+    /// Attempts.
+    pub attempts: u32,
+    /// Prompt tokens reported.
+    pub input_tokens: u64,
+    /// Output tokens reported.
+    pub output_tokens: u64,
+}
+
+/// The window over which the burn rate is taken.
+pub const BURN_WINDOW: Duration = Duration::from_secs(300);
+/// Settled costs kept for the burn rate; beyond it the oldest are merged, so that the sum stays right.
+const RECENT: usize = 512;
+
+/// All that is known of the money.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Spend {
+    /// When counting began.
+    pub since: Timestamp,
+    /// The day that `today` counts.
+    pub day: Day,
+    /// What may be spent in a day.
+    pub daily_limit: Option<Money>,
+    /// Since counting began, by [`Tier::index`].
+    pub session: [TierSpend; 4],
+    /// Since midnight or since counting began, whichever came later, by [`Tier::index`].
+    pub today: [TierSpend; 4],
+    /// Upper bounds of the costs of what is in flight.
+    pub reserved: Money,
+    /// What rented machines cost per hour right now, whether used or idle.
+    pub rented_per_hour: Money,
+    /// What rented machines have cost since counting began.
+    pub rented: Money,
+    /// The part of `rented` that fell into today.
+    pub rented_today: Money,
+    rented_until: Option<Timestamp>,
+    recent: VecDeque<(Timestamp, Money)>,
+}
+
+impl Spend {
+    /// Nothing spent yet.
+    #[must_use]
+    pub fn new(now: Timestamp, day: Day, daily_limit: Option<Money>) -> Self {
+        Self { since: now, day, daily_limit, ..Self::default() }
+    }
+
+    /// What is still free of today's limit, reservations taken off; `None` without a limit.
+    #[must_use]
+    pub fn headroom(&self) -> Option<Money> {
+        self.daily_limit.map(|limit| limit - self.today_total() - self.reserved)
+    }
+
+    /// What today has cost so far.
+    #[must_use]
+    pub fn today_total(&self) -> Money {
+        self.today.iter().map(|tier| tier.amount).sum::<Money>() + self.rented_today
+    }
+
+    /// What it has cost since counting began.
+    #[must_use]
+    pub fn session_total(&self) -> Money {
+        self.session.iter().map(|tier| tier.amount).sum::<Money>() + self.rented
+    }
+
+    /// Sets money aside for an attempt.
+    ///
+    /// # Errors
+    ///
+    /// What is left of the limit, where it is less than the amount; nothing is set aside then.
+    pub fn reserve(&mut self, amount: Money) -> Result<(), Money> {
+        if let Some(left) = self.headroom()
+            && amount > left
+        {
+            return Err(left);
+        }
+        self.reserved += amount;
+        Ok(())
+    }
+
+    /// Gives a reservation back and books what the attempt cost.
+    pub fn settle(&mut self, tier: Tier, reserved: Money, cost: Cost, usage: Option<&Usage>, now: Timestamp) {
+        self.reserved = self.reserved - reserved;
+        for book in [&mut self.session[tier.index()], &mut self.today[tier.index()]] {
+            book.attempts += 1;
+            match cost.amount {
+                None => book.unknown += 1,
+                Some(amount) => {
+                    book.amount += amount;
+                    if cost.is_estimate() {
+                        book.estimated += amount;
+                    }
+                }
+            }
+            if let Some(usage) = usage {
+                book.input_tokens += usage.prompt();
+                book.output_tokens += usage.output;
+            }
+        }
+        if let Some(amount) = cost.amount.filter(|amount| *amount > Money::ZERO) {
+            if self.recent.len() == RECENT
+                && let Some((_, oldest)) = self.recent.pop_front()
+                && let Some((_, next)) = self.recent.front_mut()
+            {
+                *next += oldest;
+            }
+            self.recent.push_back((now, amount));
+        }
+    }
+
+    /// Gives a reservation back without booking anything: the attempt never left.
+    pub fn release(&mut self, reserved: Money) {
+        self.reserved = self.reserved - reserved;
+    }
+
+    /// Counts the rented hours up to now, then goes on at a new hourly rate.
+    pub fn rent(&mut self, per_hour: Money, now: Timestamp) {
+        self.accrue(now);
+        self.rented_per_hour = per_hour;
+    }
+
+    /// Moves on to the present: counts rented time, and starts a new day where one has begun.
+    pub fn advance(&mut self, now: Timestamp, day: Day) {
+        self.accrue(now);
+        if day != self.day {
+            self.day = day;
+            self.today = Default::default();
+            self.rented_today = Money::ZERO;
+        }
+    }
+
+    fn accrue(&mut self, now: Timestamp) {
+        if let Some(until) = self.rented_until {
+            let accrued = self.rented_per_hour.per_hour_over(now.since(until));
+            self.rented += accrued;
+            self.rented_today += accrued;
+        }
+        self.rented_until = Some(self.rented_until.map_or(now, |until| until.max(now)));
+    }
+
+    /// What an hour costs at the pace of the last five minutes, rented machines included. Before five minutes have
+    /// passed it is the pace of the time there was; `None` in the first half minute, when it would be a guess.
+    #[must_use]
+    pub fn burn_per_hour(&self, now: Timestamp) -> Option<Money> {
+        let span = now.since(self.since).min(BURN_WINDOW);
+        if span < Duration::from_secs(30) {
+            return None;
+        }
+        let spent: Money =
+            self.recent.iter().filter(|(at, _)| now.since(*at) <= BURN_WINDOW).map(|(_, amount)| *amount).sum();
+        let millis = i128::try_from(span.as_millis()).ok()?;
+        let hourly = i128::from(spent.0) * 3_600_000 / millis;
+        Some(Money(i64::try_from(hourly).ok()?) + self.rented_per_hour)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::money::CostBasis;
+    use super::*;
+
+    fn spend(limit: i64) -> Spend {
+        Spend::new(Timestamp(0), Day(1), Some(Money(limit)))
+    }
+
+    #[test]
+    fn reservations_count_against_the_limit_until_they_settle() {
+        let mut spend = spend(100);
+        assert_eq!(spend.reserve(Money(60)), Ok(()));
+        assert_eq!(spend.reserve(Money(60)), Err(Money(40)));
+        spend.settle(Tier::Claude, Money(60), Cost::known(Money(10), CostBasis::Priced), None, Timestamp(1));
+        assert_eq!(spend.headroom(), Some(Money(90)));
+        assert_eq!(spend.reserved, Money::ZERO);
+    }
+
+    #[test]
+    fn an_unknown_cost_is_counted_as_unknown_not_as_nothing() {
+        let mut spend = spend(100);
+        spend.settle(Tier::Frontier, Money::ZERO, Cost::UNKNOWN, None, Timestamp(1));
+        assert_eq!(spend.today[Tier::Frontier.index()].unknown, 1);
+        assert_eq!(spend.today_total(), Money::ZERO);
+    }
+
+    #[test]
+    fn a_rented_machine_costs_while_it_idles_and_a_new_day_starts_from_nothing() {
+        let mut spend = spend(1_000_000);
+        spend.rent(Money(3_600), Timestamp(0));
+        spend.advance(Timestamp(1_000_000), Day(1));
+        assert_eq!((spend.rented, spend.rented_today), (Money(1_000), Money(1_000)));
+        spend.advance(Timestamp(1_000_000), Day(2));
+        assert_eq!((spend.rented, spend.rented_today), (Money(1_000), Money::ZERO));
+    }
+
+    #[test]
+    fn burn_is_unknown_at_first_and_then_the_pace_of_five_minutes() {
+        let mut spend = spend(1_000_000);
+        let cost = Cost::known(Money(500), CostBasis::Priced);
+        spend.settle(Tier::Claude, Money::ZERO, cost, None, Timestamp(1_000));
+        assert_eq!(spend.burn_per_hour(Timestamp(10_000)), None);
+        assert_eq!(spend.burn_per_hour(Timestamp(60_000)), Some(Money(30_000)));
+        assert_eq!(spend.burn_per_hour(Timestamp(300_000)), Some(Money(6_000)));
+        assert_eq!(spend.burn_per_hour(Timestamp(900_000)), Some(Money::ZERO));
+    }
+}

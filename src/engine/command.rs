@@ -1,0 +1,75 @@
+//! What an operator can tell the engine to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::fleet::{AdminState, PinScope};
+use crate::domain::id::{BackendId, RequestId};
+use crate::domain::tier::Target;
+
+/// An operator's command. Every one of them that is carried out becomes a [`Fact::Operator`](super::Fact::Operator).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Makes a part of the fleet ready, drains it, or takes it into maintenance.
+    SetAdmin {
+        /// Which part.
+        target: Target,
+        /// What is wanted.
+        state: AdminState,
+        /// For how long; for good, where absent.
+        lasts: Option<Duration>,
+        /// Why; may be empty.
+        reason: Arc<str>,
+    },
+    /// Sends requests to one part of the fleet.
+    Pin {
+        /// Which part.
+        target: Target,
+        /// Which requests.
+        scope: PinScope,
+        /// Nowhere else, even if the target cannot serve.
+        only: bool,
+        /// For how long; for good, where absent.
+        lasts: Option<Duration>,
+        /// Why; may be empty.
+        reason: Arc<str>,
+    },
+    /// Takes the pins on a part of the fleet away.
+    Unpin {
+        /// Which part.
+        target: Target,
+    },
+    /// Probes one backend, or all of them, now.
+    Probe(Option<BackendId>),
+    /// Cancels a request in flight.
+    Cancel(RequestId),
+}
+
+impl Command {
+    /// What the command does, in words: for the audit, the log and the screen.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let tail = |lasts: &Option<Duration>, reason: &str| {
+            let lasts = lasts.map(|lasts| format!(" for {} min", lasts.as_secs().div_ceil(60))).unwrap_or_default();
+            if reason.is_empty() { lasts } else { format!("{lasts} ({reason})") }
+        };
+        match self {
+            Self::SetAdmin { target, state, lasts, reason } => {
+                let verb = match state {
+                    AdminState::Ready => "make ready",
+                    AdminState::Drain => "drain",
+                    AdminState::Maint => "take into maintenance",
+                };
+                format!("{verb} {target}{}", tail(lasts, reason))
+            }
+            Self::Pin { target, scope, only, lasts, reason } => {
+                let only = if *only { " only" } else { "" };
+                format!("pin {scope} to {target}{only}{}", tail(lasts, reason))
+            }
+            Self::Unpin { target } => format!("unpin {target}"),
+            Self::Probe(Some(backend)) => format!("probe {backend}"),
+            Self::Probe(None) => "probe all backends".to_owned(),
+            Self::Cancel(request) => format!("cancel request {}", request.short()),
+        }
+    }
+}

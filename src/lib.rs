@@ -1,0 +1,11 @@
+//! One router for language models in four tiers, and the control room that watches it.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod domain;
+pub mod engine;
+pub mod provider;
+pub mod runpod;
+pub mod telemetry;
+pub mod tui;

@@ -1,0 +1,3 @@
+//! The `llm-call` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The RunPod management API: pods, endpoints, balance.
