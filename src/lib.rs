@@ -9,3 +9,11 @@ pub mod provider;
 pub mod runpod;
 pub mod telemetry;
 pub mod tui;
+
+pub use domain::decision::Decision;
+pub use domain::money::Money;
+pub use domain::prompt::Prompt;
+pub use domain::request::{Constraints, Optimize, Privacy};
+pub use domain::task::Task;
+pub use domain::tier::Tier;
+pub use engine::{Answer, CallError, Engine, Progress, Reply};

@@ -102,6 +102,12 @@ pub enum CallError {
     /// The caller or an operator cancelled it.
     #[error("cancelled")]
     Cancelled,
+    /// Too many requests are in flight.
+    #[error("{limit} requests are in flight, which is the limit; try again")]
+    Busy {
+        /// How many that is.
+        limit: u32,
+    },
     /// The engine is shutting down and takes no requests.
     #[error("the engine is shutting down")]
     ShuttingDown,

@@ -1,11 +1,250 @@
 //! The engine: takes requests through the way of a prompt, owns the fleet's state, and tells what happens.
 
+mod actor;
 mod answer;
+mod attempt;
+mod call;
+mod clock;
 mod command;
 mod fact;
+mod lease;
+mod probe;
 mod snapshot;
+mod start;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::actor::{Counters, Message};
+use self::work::Work;
+use crate::domain::analysis::{Analysis, analyse};
+use crate::domain::decision::{Decision, decide};
+use crate::domain::fleet::CommandError;
+use crate::domain::id::{BackendId, RequestId};
+use crate::domain::policy::Policy;
+use crate::domain::privacy::Guarded;
+use crate::domain::prompt::Prompt;
+use crate::domain::request::{Constraints, Request};
+use crate::provider::Client;
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
+pub use call::{Batch, Call};
+pub use clock::Clock;
 pub use command::Command;
 pub use fact::{Attempt, Dispatched, Fact, Finished, HealthChange, OperatorAction, Outcome};
 pub use snapshot::Snapshot;
+pub use start::{Options, StartError};
+
+/// How an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Piece by piece.
+    Streamed,
+    /// Whole: the provider is asked for it in one piece where the protocol allows.
+    Whole,
+}
+
+/// The routing engine. Clones share one engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// Facts that a slow listener may be behind before it misses some.
+const FACTS: usize = 4_096;
+/// Slots in the actor's inbox. Every attempt in flight holds one for its last word, so this also bounds those.
+const INBOX: usize = 16_384;
+/// Requests at once; what comes beyond is refused rather than queued without bound.
+const MOST_REQUESTS: u32 = 8_192;
+/// Pieces of an answer that may wait for a slow caller before the upstream is held back.
+const PROGRESS: usize = 64;
+
+struct Shared {
+    clients: HashMap<BackendId, Client>,
+    policy: Arc<Policy>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    facts: broadcast::Sender<Fact>,
+    inbox: mpsc::Sender<Message>,
+    counters: Arc<Counters>,
+    clock: Clock,
+    log_performance: bool,
+    /// Requests in flight.
+    requests: TaskTracker,
+    /// Cancels every request.
+    abort: CancellationToken,
+    /// The actor, the probes, the samplers.
+    background: TaskTracker,
+    stop: CancellationToken,
+    stop_actor: CancellationToken,
+}
+
+impl Shared {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Tells a fact. Nobody listening is no error.
+    fn tell(&self, fact: Fact) {
+        drop(self.facts.send(fact));
+    }
+
+    /// Logs an attempt's performance, where the configuration asks for it.
+    fn performance(&self, decision: &Decision, attempt: &Attempt) {
+        if !self.log_performance {
+            return;
+        }
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "llm_call::performance",
+            request = %attempt.request,
+            attempt = attempt.number,
+            task = %decision.analysis.task,
+            tier = %attempt.tier,
+            backend = %attempt.backend,
+            model = %attempt.model,
+            outcome = attempt.outcome.as_ref().map_or_else(|failure| failure.class.words(), |_| "answered"),
+            first_token_ms = attempt.first_token.map(millis),
+            total_ms = millis(attempt.total),
+            input_tokens = attempt.usage.map(|usage| usage.prompt()),
+            output_tokens = attempt.usage.map(|usage| usage.output),
+            cost = %attempt.cost,
+            "attempt"
+        );
+    }
+}
+
+impl Engine {
+    /// The policy that routes.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.shared.policy
+    }
+
+    /// The latest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
+    }
+
+    /// Snapshots as they come; only the latest is kept.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.shared.snapshots.clone()
+    }
+
+    /// Facts from now on. A listener that falls more than 4,096 facts behind misses some and is told how many.
+    #[must_use]
+    pub fn facts(&self) -> broadcast::Receiver<Fact> {
+        self.shared.facts.subscribe()
+    }
+
+    /// Where a prompt would go now, without sending anything: the same code that routes.
+    #[must_use]
+    pub fn explain(&self, prompt: &Prompt, constraints: &Constraints, caller: &Arc<str>) -> Decision {
+        self.consider(prompt.clone(), constraints.clone(), caller).2
+    }
+
+    fn consider(&self, prompt: Prompt, constraints: Constraints, caller: &Arc<str>) -> (Request, Guarded, Decision) {
+        let policy = &self.shared.policy;
+        let prompt = Arc::new(prompt);
+        let analysis: Analysis = analyse(&prompt, constraints.task);
+        let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &policy.guard);
+        let id = RequestId(uuid::Uuid::now_v7());
+        let request = Request { id, prompt, constraints, caller: Arc::clone(caller) };
+        let snapshot = self.snapshot();
+        let now = self.shared.clock.now();
+        let decision = decide(&request, &analysis, guarded.verdict(), &snapshot.fleet, policy, now);
+        (request, guarded, decision)
+    }
+
+    /// Takes a request. Returns at once; the answer arrives through the returned value.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NoRoute`] if nobody may serve it, [`CallError::Busy`] if too many requests are in flight,
+    /// [`CallError::ShuttingDown`].
+    pub fn submit(
+        &self,
+        prompt: Prompt,
+        constraints: Constraints,
+        caller: &Arc<str>,
+        delivery: Delivery,
+    ) -> Result<Answer, CallError> {
+        let shared = &self.shared;
+        if shared.stop.is_cancelled() {
+            return Err(CallError::ShuttingDown);
+        }
+        if shared.counters.in_flight.load(Ordering::Relaxed) >= MOST_REQUESTS {
+            return Err(CallError::Busy { limit: MOST_REQUESTS });
+        }
+        let (request, guarded, decision) = self.consider(prompt, constraints, caller);
+        let decision = Arc::new(decision);
+        let id = request.id;
+        shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        shared.tell(Fact::Decided(Arc::clone(&decision)));
+        if decision.candidates.is_empty() {
+            shared.tell(Fact::Finished(Arc::new(Finished {
+                request: id,
+                at: shared.clock.now(),
+                outcome: Outcome::NoRoute,
+                why: Some(decision.headline()),
+                total: Duration::ZERO,
+                attempts: Vec::new(),
+            })));
+            return Err(CallError::NoRoute(decision));
+        }
+        let cancel = shared.abort.child_token();
+        let (progress, receiver) = mpsc::channel(PROGRESS);
+        let work = Work {
+            shared: Arc::clone(shared),
+            request,
+            guarded,
+            decision: Arc::clone(&decision),
+            progress,
+            cancel: cancel.clone(),
+            delivery,
+        };
+        shared.requests.spawn(work.run());
+        Ok(Answer { id, decision, progress: receiver, cancel: cancel.drop_guard() })
+    }
+
+    /// Carries out an operator's command, or says why it cannot be.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn command(&self, command: Command, by: &Arc<str>) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Command { command, by: Arc::clone(by), reply };
+        self.shared.inbox.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommandError::ShuttingDown,
+        })?;
+        answer.await.unwrap_or(Err(CommandError::ShuttingDown))
+    }
+
+    /// Stops the engine: takes no new requests, gives those in flight until `grace` has passed, then cancels them, and
+    /// returns when everything is booked.
+    pub async fn shutdown(&self, grace: Duration) {
+        let shared = &self.shared;
+        shared.stop.cancel();
+        shared.requests.close();
+        if tokio::time::timeout(grace, shared.requests.wait()).await.is_err() {
+            shared.abort.cancel();
+            shared.requests.wait().await;
+        }
+        shared.stop_actor.cancel();
+        shared.background.close();
+        shared.background.wait().await;
+    }
+}

@@ -4,6 +4,9 @@
 //! module can call a wire directly. They hold a [`Client`], which is one of two types: [`Inside`] takes any prompt, and
 //! is built only for backends to which private prompts may go; [`Outside`] takes only what the guard has cleared.
 
+#[cfg(test)]
+pub(crate) mod scripted;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +36,7 @@ pub enum Finish {
     ContentFilter,
 }
 
-/// A piece of an answer.
+/// A piece of an answer. Its `Debug` form shows sizes, never text.
 #[derive(Clone, PartialEq)]
 pub enum Event {
     /// Text of the answer.
@@ -64,6 +67,21 @@ impl Event {
             Self::Text(text) | Self::Thinking(text) => !text.is_empty(),
             Self::ToolCall(_) => true,
             Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Done(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Thinking(text) => write!(f, "Thinking({} bytes)", text.len()),
+            Self::ToolCall(call) => write!(f, "ToolCall({})", call.name),
+            Self::Usage(usage) => write!(f, "{usage:?}"),
+            Self::Cost(cost) => write!(f, "Cost({cost})"),
+            Self::Held(held) => write!(f, "Held({held:?})"),
+            Self::ColdStart(took) => write!(f, "ColdStart({took:?})"),
+            Self::Done(finish) => write!(f, "Done({finish:?})"),
         }
     }
 }

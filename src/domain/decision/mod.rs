@@ -3,6 +3,9 @@
 //! [`decide`] is a pure function of the request, what was understood of it, the fleet and the policy. The engine calls it
 //! to route, `llm-call route` to explain, the dashboard to foresee. What a screen shows is the [`Decision`] that was used.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,256 @@
+//! The one task that changes the fleet.
+//!
+//! It reads one bounded inbox and awaits nothing else but the passing of time, so an admission takes microseconds. After
+//! each batch of messages it publishes a new snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::command::Command;
+use super::fact::{Fact, HealthChange, OperatorAction};
+use super::snapshot::Snapshot;
+use crate::domain::failure::Failure;
+use crate::domain::fleet::{Admin, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::health::{Health, ProbeReport};
+use crate::domain::id::{BackendId, ModelId, RequestId};
+use crate::domain::latency::Sample;
+use crate::domain::money::{Cost, Money};
+use crate::domain::policy::Policy;
+use crate::domain::rejection::Rejection;
+use crate::domain::usage::Usage;
+use crate::telemetry::Telemetry;
+
+/// How often the actor looks at the clock: expiries, rented hours, a new day.
+const TICK: Duration = Duration::from_secs(1);
+/// Messages handled before a snapshot is published, so that a burst costs few snapshots and delays none for long.
+const BATCH: usize = 128;
+
+/// Leave to send one attempt is asked for.
+pub(super) struct Ask {
+    pub backend: BackendId,
+    pub model: ModelId,
+    pub reserve: Money,
+    pub last_resort: bool,
+}
+
+/// What an attempt came to.
+pub(super) struct Settled {
+    pub sample: Option<Sample>,
+    pub failure: Option<Failure>,
+    pub usage: Option<Usage>,
+    pub cost: Cost,
+}
+
+/// What the actor is told.
+pub(super) enum Message {
+    Accepted { request: RequestId, cancel: CancellationToken },
+    Ended { request: RequestId },
+    Admit { ask: Ask, reply: oneshot::Sender<Result<Permit, Rejection>> },
+    Release(Permit),
+    Settle { permit: Permit, settled: Box<Settled> },
+    Probed { backend: BackendId, report: ProbeReport },
+    Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
+}
+
+/// Counters that requests raise themselves; the snapshot shows them.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub accepted: AtomicU64,
+    pub in_flight: AtomicU32,
+}
+
+pub(super) struct Actor {
+    pub fleet: Arc<Fleet>,
+    pub policy: Arc<Policy>,
+    pub telemetry: watch::Receiver<Arc<Telemetry>>,
+    pub inbox: mpsc::Receiver<Message>,
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    pub facts: broadcast::Sender<Fact>,
+    /// Wakes the probes of one backend, or of all.
+    pub probe_now: broadcast::Sender<Option<BackendId>>,
+    pub counters: Arc<Counters>,
+    pub clock: Clock,
+    pub in_flight: HashMap<RequestId, CancellationToken>,
+}
+
+impl Actor {
+    /// Runs until `stop`, and then until every lease has been given back, so that late settlements are still booked.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut telemetry_open = true;
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.handle_batch(message),
+                    None => return,
+                },
+                changed = self.telemetry.changed(), if telemetry_open => {
+                    telemetry_open = changed.is_ok();
+                    self.rent();
+                }
+                _ = tick.tick() => {
+                    let now = self.clock.now();
+                    Arc::make_mut(&mut self.fleet).advance(now, self.clock.day(now));
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    // Nothing new comes in; slots that leases hold stay good, and `recv` ends when the last is used.
+                    self.inbox.close();
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn handle_batch(&mut self, first: Message) {
+        self.handle(first);
+        for _ in 1..BATCH {
+            match self.inbox.try_recv() {
+                Ok(message) => self.handle(message),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        let now = self.clock.now();
+        match message {
+            Message::Accepted { request, cancel } => {
+                self.in_flight.insert(request, cancel);
+            }
+            Message::Ended { request } => {
+                self.in_flight.remove(&request);
+            }
+            Message::Admit { ask, reply } => {
+                let fleet = Arc::make_mut(&mut self.fleet);
+                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, now);
+                // The asker may have been cancelled in the meantime: then the permit comes back at once.
+                if let Err(Ok(permit)) = reply.send(admitted) {
+                    Arc::make_mut(&mut self.fleet).release(permit, now);
+                }
+            }
+            Message::Release(permit) => Arc::make_mut(&mut self.fleet).release(permit, now),
+            Message::Settle { permit, settled } => {
+                let backend = permit.backend.clone();
+                let result = AttemptResult {
+                    sample: settled.sample,
+                    failure: settled.failure.as_ref(),
+                    usage: settled.usage.as_ref(),
+                    cost: settled.cost,
+                };
+                self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
+            }
+            Message::Probed { backend, report } => {
+                self.watching_health(&backend, |fleet| fleet.observe(&backend, report, now));
+            }
+            Message::Command { command, by, reply } => {
+                let done = self.carry_out(&command, &by);
+                drop(reply.send(done));
+            }
+        }
+    }
+
+    /// Changes the fleet, and tells if a backend's health changed with it.
+    fn watching_health(&mut self, backend: &BackendId, change: impl FnOnce(&mut Fleet)) {
+        let health = |fleet: &Fleet| fleet.backend(backend).map_or(Health::Unknown, |found| found.health);
+        let from = health(&self.fleet);
+        change(Arc::make_mut(&mut self.fleet));
+        let to = health(&self.fleet);
+        if from == to {
+            return;
+        }
+        let Some(found) = self.fleet.backend(backend) else { return };
+        tracing::info!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
+        self.tell(Fact::Health(Arc::new(HealthChange {
+            at: self.clock.now(),
+            tier: found.spec.tier,
+            backend: backend.clone(),
+            from,
+            to,
+            why: Arc::clone(&found.detail),
+        })));
+    }
+
+    fn carry_out(&mut self, command: &Command, by: &Arc<str>) -> Result<(), CommandError> {
+        let now = self.clock.now();
+        let fleet = Arc::make_mut(&mut self.fleet);
+        let until = |lasts: &Option<Duration>| lasts.map(|lasts| now.after(lasts));
+        let mut action =
+            OperatorAction { at: now, by: Arc::clone(by), target: None, state: None, words: command.words() };
+        match command {
+            Command::SetAdmin { target, state, lasts, reason } => {
+                let admin = Admin {
+                    state: *state,
+                    by: Arc::clone(by),
+                    since: now,
+                    until: until(lasts),
+                    reason: Arc::clone(reason),
+                };
+                fleet.set_admin(target, admin)?;
+                action.target = Some(target.clone());
+                action.state = Some(*state);
+            }
+            Command::Pin { target, scope, only, lasts, reason } => {
+                fleet.pin(Pin {
+                    target: Arc::new(target.clone()),
+                    scope: scope.clone(),
+                    only: *only,
+                    by: Arc::clone(by),
+                    since: now,
+                    until: until(lasts),
+                    reason: Arc::clone(reason),
+                })?;
+                action.target = Some(target.clone());
+            }
+            Command::Unpin { target } => {
+                fleet.unpin(target)?;
+                action.target = Some(target.clone());
+            }
+            Command::Probe(backend) => {
+                drop(self.probe_now.send(backend.clone()));
+                return Ok(());
+            }
+            Command::Cancel(request) => {
+                self.in_flight.get(request).ok_or(CommandError::NotInFlight)?.cancel();
+            }
+        }
+        tracing::info!(by = &**by, action = %action.words, "operator");
+        self.tell(Fact::Operator(Arc::new(action)));
+        Ok(())
+    }
+
+    fn rent(&mut self) {
+        let rate = self.telemetry.borrow_and_update().rented_per_hour();
+        let now = self.clock.now();
+        let fleet = Arc::make_mut(&mut self.fleet);
+        Arc::make_mut(&mut fleet.spend).rent(rate, now);
+    }
+
+    /// Nobody listening is no error.
+    fn tell(&self, fact: Fact) {
+        drop(self.facts.send(fact));
+    }
+
+    fn publish(&self) {
+        let before = self.snapshots.borrow().clone();
+        self.snapshots.send_replace(Arc::new(Snapshot {
+            at: self.clock.now(),
+            started: before.started,
+            simulated: before.simulated,
+            fleet: Arc::clone(&self.fleet),
+            policy: Arc::clone(&self.policy),
+            telemetry: Arc::clone(&self.telemetry.borrow()),
+            accepted: self.counters.accepted.load(Ordering::Relaxed),
+            in_flight: self.counters.in_flight.load(Ordering::Relaxed),
+        }));
+    }
+}

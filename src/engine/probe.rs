@@ -1,0 +1,93 @@
+//! Asks every backend how it is, each at its own pace. Probes cost no tokens and wake no worker.
+
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::actor::Message;
+use super::clock::Clock;
+use super::snapshot::Snapshot;
+use crate::domain::fleet::AdminState;
+use crate::domain::health::{Health, ProbeReport};
+use crate::domain::id::BackendId;
+use crate::provider::Client;
+use std::sync::Arc;
+
+/// A probe that takes longer has found nobody.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest pause between probes of a backend that is down: a recovered one is to serve again soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// One backend's prober.
+pub(super) struct Prober {
+    pub id: BackendId,
+    pub client: Client,
+    pub every: Duration,
+    pub clock: Clock,
+    pub inbox: mpsc::Sender<Message>,
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub probe_now: broadcast::Receiver<Option<BackendId>>,
+}
+
+impl Prober {
+    /// Probes until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        loop {
+            if !self.in_maintenance() {
+                let report = tokio::select! {
+                    () = stop.cancelled() => return,
+                    report = tokio::time::timeout(PROBE_TIMEOUT, self.client.probe()) => report.unwrap_or_else(|_| timed_out()),
+                };
+                failures = if report.health == Health::Down { failures.saturating_add(1) } else { 0 };
+                let probed = Message::Probed { backend: self.id.clone(), report };
+                if self.inbox.send(probed).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.pause(failures)) => {}
+                () = asked(&mut self.probe_now, &self.id) => {}
+            }
+        }
+    }
+
+    fn in_maintenance(&self) -> bool {
+        let snapshot = self.snapshots.borrow();
+        let now = self.clock.now();
+        snapshot.fleet.backend(&self.id).is_some_and(|backend| {
+            backend.admin.state_at(now) == AdminState::Maint
+                || snapshot.fleet.tier(backend.spec.tier).admin.state_at(now) == AdminState::Maint
+        })
+    }
+
+    /// The first failure is looked at again at the ordinary pace, since most are over by then; after that the pause doubles.
+    fn pause(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(4);
+        self.every.saturating_mul(1 << doublings).min(LONGEST_PAUSE.max(self.every))
+    }
+}
+
+fn timed_out() -> ProbeReport {
+    ProbeReport {
+        health: Health::Down,
+        detail: format!("no answer to a probe within {} s", PROBE_TIMEOUT.as_secs()),
+        key_refused: false,
+        took: PROBE_TIMEOUT,
+        models: None,
+    }
+}
+
+/// Waits until somebody asks for a probe of this backend. Missed requests count as one.
+async fn asked(requests: &mut broadcast::Receiver<Option<BackendId>>, id: &BackendId) {
+    loop {
+        match requests.recv().await {
+            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Some(wanted)) if wanted == *id => return,
+            Ok(Some(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

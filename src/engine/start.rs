@@ -1,0 +1,120 @@
+//! Putting an engine together: clients, fleet, actor, probes, samplers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::actor::{Actor, Counters};
+use super::clock::Clock;
+use super::probe::Prober;
+use super::snapshot::Snapshot;
+use super::{Engine, FACTS, INBOX, Shared};
+use crate::config::Config;
+use crate::domain::fleet::{Backend, Fleet};
+use crate::domain::id::BackendId;
+use crate::domain::spend::Spend;
+use crate::provider::Client;
+use crate::telemetry::Telemetry;
+
+/// What an engine is started with besides its configuration.
+pub struct Options {
+    /// Where it learns the time.
+    pub clock: Clock,
+    /// Whether the tiers are simulated, so that surfaces say so.
+    pub simulated: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: Clock::system(), simulated: false }
+    }
+}
+
+/// An engine cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {}
+
+/// The parts that an engine is assembled from.
+pub(super) struct Parts {
+    pub config: Config,
+    pub clients: HashMap<BackendId, Client>,
+    pub telemetry: watch::Receiver<Arc<Telemetry>>,
+    pub background: TaskTracker,
+    pub stop: CancellationToken,
+    pub options: Options,
+}
+
+impl Engine {
+    /// Assembles an engine and sets its actor and its probes to work.
+    pub(super) fn assemble(parts: Parts) -> Self {
+        let Parts { config, clients, telemetry, background, stop, options } = parts;
+        let Options { clock, simulated } = options;
+        let now = clock.now();
+        let backends = config.backends.iter().map(|one| Backend::new(one.spec.clone(), one.models.clone())).collect();
+        let spend = Spend::new(now, clock.day(now), config.cost_limit_daily);
+        let fleet = Arc::new(Fleet::new(backends, spend));
+        let policy = Arc::new(config.policy);
+        let (snapshot_sender, snapshots) = watch::channel(Arc::new(Snapshot {
+            at: now,
+            started: now,
+            simulated,
+            fleet: Arc::clone(&fleet),
+            policy: Arc::clone(&policy),
+            telemetry: Arc::clone(&telemetry.borrow()),
+            accepted: 0,
+            in_flight: 0,
+        }));
+        let (facts, _) = broadcast::channel(FACTS);
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let (probe_now, _) = broadcast::channel(16);
+        let counters = Arc::new(Counters::default());
+        let stop_actor = CancellationToken::new();
+        let actor = Actor {
+            fleet,
+            policy: Arc::clone(&policy),
+            telemetry,
+            inbox: messages,
+            snapshots: snapshot_sender,
+            facts: facts.clone(),
+            probe_now: probe_now.clone(),
+            counters: Arc::clone(&counters),
+            clock: clock.clone(),
+            in_flight: HashMap::new(),
+        };
+        background.spawn(actor.run(stop_actor.clone()));
+        for one in &config.backends {
+            if let Some(client) = clients.get(&one.spec.id) {
+                let prober = Prober {
+                    id: one.spec.id.clone(),
+                    client: client.clone(),
+                    every: one.probe_every,
+                    clock: clock.clone(),
+                    inbox: inbox.clone(),
+                    snapshots: snapshots.clone(),
+                    probe_now: probe_now.subscribe(),
+                };
+                background.spawn(prober.run(stop.clone()));
+            }
+        }
+        Self {
+            shared: Arc::new(Shared {
+                clients,
+                policy,
+                snapshots,
+                facts,
+                inbox,
+                counters,
+                clock,
+                log_performance: config.log_performance,
+                requests: TaskTracker::new(),
+                abort: CancellationToken::new(),
+                background,
+                stop,
+                stop_actor,
+            }),
+        }
+    }
+}

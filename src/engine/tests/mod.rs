@@ -1,0 +1,130 @@
+//! The engine over scripted upstreams, on paused time.
+
+mod failover;
+mod money;
+mod operator;
+mod privacy;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::start::Parts;
+use super::{Clock, Engine, Options};
+use crate::config::{BackendConfig, Config, LogConfig, UiConfig};
+use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use crate::domain::id::{BackendId, ModelId};
+use crate::domain::money::Money;
+use crate::domain::policy::Policy;
+use crate::domain::price::{PerToken, PriceRow, Pricing, Rates};
+use crate::domain::privacy::Reach;
+use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
+use crate::provider::scripted::Scripted;
+use crate::telemetry::Telemetry;
+
+/// One backend per tier, named like its tier, over the given scripts.
+pub(super) struct Bench {
+    pub engine: Engine,
+    pub claude: Scripted,
+    pub gpu: Scripted,
+    pub frontier: Scripted,
+}
+
+impl Bench {
+    pub fn new(claude: Scripted, local: Scripted, gpu: Scripted, frontier: Scripted) -> Self {
+        Self::with(claude, local, gpu, frontier, |_| {})
+    }
+
+    pub fn with(
+        claude: Scripted,
+        local: Scripted,
+        gpu: Scripted,
+        frontier: Scripted,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = config();
+        adjust(&mut config);
+        let scripts = [(Tier::Claude, &claude), (Tier::Local, &local), (Tier::Gpu, &gpu), (Tier::Frontier, &frontier)];
+        let clients = scripts
+            .into_iter()
+            .map(|(tier, script)| (BackendId::from(tier.name()), script.client(reach(tier))))
+            .collect::<HashMap<_, _>>();
+        let (_keep, telemetry) = watch::channel(Arc::new(Telemetry::default()));
+        let engine = Engine::assemble(Parts {
+            config,
+            clients,
+            telemetry,
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            options: Options { clock: Clock::following_runtime(Timestamp(1_795_000_000_000)), ..Options::default() },
+        });
+        Self { engine, claude, gpu, frontier }
+    }
+
+    pub fn answering() -> Self {
+        let ok = |name: &str| Scripted::new([crate::provider::scripted::Play::answer(name)]);
+        Self::new(ok("claude"), ok("local"), ok("gpu"), ok("frontier"))
+    }
+
+    /// What every outside upstream saw.
+    pub fn seen_outside(&self) -> Vec<String> {
+        [&self.claude, &self.gpu, &self.frontier].into_iter().flat_map(Scripted::seen).collect()
+    }
+}
+
+fn reach(tier: Tier) -> Reach {
+    if tier == Tier::Local { Reach::Inside } else { Reach::Outside }
+}
+
+fn config() -> Config {
+    Config {
+        policy: Policy::default(),
+        cost_limit_daily: None,
+        log_performance: false,
+        backends: Tier::ALL.into_iter().map(backend).collect(),
+        runpod: None,
+        local_gpu: false,
+        ui: UiConfig::default(),
+        log: LogConfig::default(),
+    }
+}
+
+fn backend(tier: Tier) -> BackendConfig {
+    // One micro-dollar per token in and ten out, so that figures can be checked by eye.
+    let rates = Rates { input: PerToken(1_000_000), output: PerToken(10_000_000), ..Rates::default() };
+    let pricing = match tier {
+        Tier::Local => Pricing::Free,
+        _ => Pricing::PerToken { rows: vec![PriceRow { base: rates, ..PriceRow::default() }] },
+    };
+    BackendConfig {
+        spec: BackendSpec {
+            id: BackendId::from(tier.name()),
+            tier,
+            protocol: Protocol::Openai,
+            url: Arc::from("http://127.0.0.1:1"),
+            reach: reach(tier),
+            key: KeyState::NotNeeded,
+            max_in_flight: None,
+            timeouts: Timeouts {
+                connect: Duration::from_secs(1),
+                first_token: Duration::from_secs(10),
+                stall: Duration::from_secs(10),
+            },
+            default_pricing: Pricing::Unknown,
+        },
+        key: None,
+        models: vec![(ModelId::from("model"), ModelSpec { pricing, ..ModelSpec::default() })],
+        probe_every: Duration::from_secs(5),
+        num_ctx: None,
+        keep_alive: None,
+        headers: BTreeMap::new(),
+    }
+}
+
+/// The cost of the scripted answer: 100 tokens in, 10 out.
+pub(super) const ANSWER_COST: Money = Money(100 * 1_000 + 10 * 10_000);

@@ -1,0 +1,122 @@
+//! A wire that plays a script, for tests of the engine: what an upstream does, without an upstream.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{StreamExt, stream};
+
+use super::{Call, Client, Event, Events, Finish, Inside, Outside, Wire};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::health::{Health, ProbeReport};
+use crate::domain::privacy::Reach;
+use crate::domain::prompt::Prompt;
+use crate::domain::usage::Usage;
+
+/// What happens next on the wire.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Wait(Duration),
+    Yield(Event),
+    Fail(FailureClass),
+    /// Nothing more, ever.
+    Hang,
+}
+
+/// What the upstream does when it is called: fails at once, or plays a script.
+#[derive(Clone, Debug)]
+pub(crate) enum Play {
+    Refuse(Failure),
+    Steps(Vec<Step>),
+}
+
+impl Play {
+    pub(crate) fn answer(text: &str) -> Self {
+        Self::Steps(vec![
+            Step::Wait(Duration::from_millis(50)),
+            Step::Yield(Event::Text(text.to_owned())),
+            Step::Yield(Event::Usage(Usage { input: 100, output: 10, ..Usage::default() })),
+            Step::Yield(Event::Done(Finish::Stop)),
+        ])
+    }
+
+    pub(crate) fn refuse(class: FailureClass) -> Self {
+        Self::Refuse(Failure::new(class, "scripted"))
+    }
+}
+
+/// A scripted upstream: plays in order, the last one for ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    plays: Arc<Mutex<VecDeque<Play>>>,
+    seen: Arc<Mutex<Vec<String>>>,
+    health: Arc<Mutex<Health>>,
+}
+
+impl Scripted {
+    pub(crate) fn new(plays: impl IntoIterator<Item = Play>) -> Self {
+        Self {
+            plays: Arc::new(Mutex::new(plays.into_iter().collect())),
+            seen: Arc::default(),
+            health: Arc::new(Mutex::new(Health::Up)),
+        }
+    }
+
+    pub(crate) fn client(&self, reach: Reach) -> Client {
+        match reach {
+            Reach::Inside => Client::Inside(Inside(Arc::new(self.clone()))),
+            Reach::Outside => Client::Outside(Outside(Arc::new(self.clone()))),
+        }
+    }
+
+    /// The questions of all prompts that reached this upstream.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic under this lock").clone()
+    }
+
+    pub(crate) fn set_health(&self, health: Health) {
+        *self.health.lock().expect("no panic under this lock") = health;
+    }
+}
+
+impl Wire for Scripted {
+    fn start<'a>(&'a self, prompt: &'a Prompt, _: &'a Call) -> BoxFuture<'a, Result<Events, Failure>> {
+        self.seen.lock().expect("no panic under this lock").push(prompt.question());
+        let play = {
+            let mut plays = self.plays.lock().expect("no panic under this lock");
+            if plays.len() > 1 { plays.pop_front() } else { plays.front().cloned() }
+        };
+        Box::pin(async move {
+            match play.unwrap_or_else(|| Play::answer("ok")) {
+                Play::Refuse(failure) => Err(failure),
+                Play::Steps(steps) => Ok(stream::iter(steps).filter_map(act).boxed()),
+            }
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
+        let health = *self.health.lock().expect("no panic under this lock");
+        Box::pin(async move {
+            ProbeReport {
+                health,
+                detail: String::new(),
+                key_refused: false,
+                took: Duration::from_millis(1),
+                models: None,
+            }
+        })
+    }
+}
+
+async fn act(step: Step) -> Option<Result<Event, Failure>> {
+    match step {
+        Step::Wait(pause) => {
+            tokio::time::sleep(pause).await;
+            None
+        }
+        Step::Yield(event) => Some(Ok(event)),
+        Step::Fail(class) => Some(Err(Failure::new(class, "scripted"))),
+        Step::Hang => std::future::pending().await,
+    }
+}
