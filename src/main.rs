@@ -1,3 +1,17 @@
-//! The `llm-call` program.
+//! The `llm-call` program: arguments, runtime, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = llm_call::cli::Cli::parse();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(llm_call::cli::run(cli)),
+        Err(error) => {
+            use std::io::Write;
+            drop(writeln!(std::io::stderr(), "llm-call: cannot start the runtime: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

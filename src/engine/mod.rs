@@ -29,7 +29,7 @@ use self::actor::{Counters, Message};
 use self::work::Work;
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};
-use crate::domain::fleet::CommandError;
+use crate::domain::fleet::{CommandError, KeyState};
 use crate::domain::id::{BackendId, RequestId};
 use crate::domain::policy::Policy;
 use crate::domain::privacy::Guarded;
@@ -140,6 +140,19 @@ impl Engine {
     #[must_use]
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.shared.snapshots.clone()
+    }
+
+    /// Waits until every backend that is probed at all has been probed once, or until `patience` has run out.
+    pub async fn first_probes(&self, patience: Duration) {
+        let mut snapshots = self.snapshots();
+        let probed = snapshots.wait_for(|snapshot| {
+            snapshot
+                .fleet
+                .backends
+                .iter()
+                .all(|backend| backend.probed_at.is_some() || matches!(backend.spec.key, KeyState::Missing { .. }))
+        });
+        drop(tokio::time::timeout(patience, probed).await);
     }
 
     /// Facts from now on. A listener that falls more than 4,096 facts behind misses some and is told how many.

@@ -13,7 +13,7 @@ use super::probe::Prober;
 use super::snapshot::Snapshot;
 use super::{Engine, FACTS, INBOX, Shared};
 use crate::config::Config;
-use crate::domain::fleet::{Backend, Fleet};
+use crate::domain::fleet::{Backend, Fleet, KeyState};
 use crate::domain::id::BackendId;
 use crate::domain::spend::Spend;
 use crate::provider::Client;
@@ -86,7 +86,9 @@ impl Engine {
         };
         background.spawn(actor.run(stop_actor.clone()));
         for one in &config.backends {
-            if let Some(client) = clients.get(&one.spec.id) {
+            // Without a key every probe would only be refused.
+            let keyless = matches!(one.spec.key, KeyState::Missing { .. });
+            if let Some(client) = clients.get(&one.spec.id).filter(|_| !keyless) {
                 let prober = Prober {
                     id: one.spec.id.clone(),
                     client: client.clone(),

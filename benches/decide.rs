@@ -1,0 +1,101 @@
+//! `decide` alone, for a fleet of four tiers with eight backends each. Wanted: under 10 µs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_call::domain::analysis::{Analysis, analyse};
+use llm_call::domain::decision::{Decision, decide};
+use llm_call::domain::fleet::{Backend, BackendSpec, Fleet, KeyState, ModelSpec, Protocol, Timeouts};
+use llm_call::domain::id::{BackendId, ModelId, RequestId};
+use llm_call::domain::policy::Policy;
+use llm_call::domain::price::{PerToken, PriceRow, Pricing, Rates};
+use llm_call::domain::privacy::{Guarded, Reach};
+use llm_call::domain::prompt::Prompt;
+use llm_call::domain::request::{Constraints, Request};
+use llm_call::domain::spend::{Day, Spend};
+use llm_call::domain::tier::Tier;
+use llm_call::domain::time::Timestamp;
+
+fn main() {
+    divan::main();
+}
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+fn backend(tier: Tier, number: usize) -> Backend {
+    let rates = Rates { input: PerToken(2_000_000), output: PerToken(10_000_000), ..Rates::default() };
+    let spec = BackendSpec {
+        id: BackendId::from(format!("{tier}-{number}")),
+        tier,
+        protocol: Protocol::Openai,
+        url: Arc::from("http://127.0.0.1:1"),
+        reach: if tier == Tier::Local { Reach::Inside } else { Reach::Outside },
+        key: KeyState::NotNeeded,
+        max_in_flight: Some(8),
+        timeouts: Timeouts {
+            connect: Duration::from_secs(1),
+            first_token: Duration::from_secs(10),
+            stall: Duration::from_secs(10),
+        },
+        default_pricing: Pricing::Unknown,
+    };
+    let pricing = Pricing::PerToken { rows: vec![PriceRow { base: rates, ..PriceRow::default() }] };
+    let model = ModelSpec { pricing, context: Some(128_000), ..ModelSpec::default() };
+    Backend::new(spec, vec![(ModelId::from("model"), model)])
+}
+
+struct Case {
+    fleet: Fleet,
+    policy: Policy,
+    request: Request,
+    analysis: Analysis,
+    guarded: Guarded,
+}
+
+impl Case {
+    fn new(prompt: &str) -> Self {
+        let backends = Tier::ALL.into_iter().flat_map(|tier| (0..8).map(move |number| backend(tier, number))).collect();
+        let policy = Policy::default();
+        let prompt = Arc::new(Prompt::user(prompt));
+        let guarded = Guarded::inspect(Arc::clone(&prompt), Default::default(), &policy.guard);
+        Self {
+            fleet: Fleet::new(backends, Spend::new(NOW, Day(0), None)),
+            analysis: analyse(&prompt, None),
+            request: Request {
+                id: RequestId(uuid::Uuid::nil()),
+                prompt,
+                constraints: Constraints::default(),
+                caller: Arc::from("bench"),
+            },
+            policy,
+            guarded,
+        }
+    }
+
+    fn decide(&self) -> Decision {
+        decide(&self.request, &self.analysis, self.guarded.verdict(), &self.fleet, &self.policy, NOW)
+    }
+}
+
+#[divan::bench]
+fn four_tiers_of_eight_backends(bencher: divan::Bencher<'_, '_>) {
+    let case = Case::new("Explain quantum computing");
+    bencher.bench(|| divan::black_box(&case).decide());
+}
+
+#[divan::bench]
+fn the_same_for_a_private_prompt(bencher: divan::Bencher<'_, '_>) {
+    let case = Case::new("Write to ada@example.org about the 4111 1111 1111 1111 payment");
+    bencher.bench(|| divan::black_box(&case).decide());
+}
+
+#[divan::bench]
+fn analysis_and_guard_of_a_kibibyte(bencher: divan::Bencher<'_, '_>) {
+    let prompt = Arc::new(Prompt::user("Explain how tides follow the moon. ".repeat(30)));
+    let policy = Policy::default();
+    bencher.bench(|| {
+        let analysis = analyse(divan::black_box(&prompt), None);
+        let guarded = Guarded::inspect(Arc::clone(&prompt), Default::default(), &policy.guard);
+        (analysis, guarded)
+    });
+}

@@ -1,0 +1,39 @@
+//! `llm-call config`: the effective configuration, with where each value came from.
+
+use std::process::ExitCode;
+
+use super::output::{Failure, Output};
+use super::{Global, session};
+
+/// Arguments of `config`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print JSON.
+    #[arg(long, conflicts_with = "example")]
+    json: bool,
+    /// Print a commented example file with every key and its default instead.
+    #[arg(long)]
+    example: bool,
+}
+
+/// Runs `config`.
+///
+/// # Errors
+///
+/// Everything that is wrong with the configuration.
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
+    if args.example {
+        output.text(crate::config::EXAMPLE)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let loaded = session::load(global)?;
+    for warning in &loaded.warnings {
+        output.note(&format!("note: {warning}"));
+    }
+    if args.json {
+        output.json(&loaded.entries())?;
+    } else {
+        output.text(&loaded.render())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,125 @@
+//! The arguments that `ask`, `route` and `batch` share: what a request demands.
+
+use std::io::{IsTerminal, Read};
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::output::Failure;
+use crate::domain::money::Money;
+use crate::domain::prompt::{Message, Prompt, Role};
+use crate::domain::request::{Constraints, Optimize, Privacy};
+use crate::domain::task::Task;
+use crate::domain::tier::Tier;
+
+/// The longest prompt that is read from standard input: a mistake such as a pipe that never ends must not fill the memory.
+const LONGEST_PROMPT: u64 = 32 * 1024 * 1024;
+
+/// What a request demands.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Demands {
+    /// Only this tier: claude, local (ollama), gpu (runpod), frontier (litellm).
+    #[arg(long, value_parser = Tier::from_str)]
+    tier: Option<Tier>,
+    /// Only this backend.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Only this model.
+    #[arg(long)]
+    model: Option<String>,
+    /// With --tier, --backend or --model: let the others stand in if it fails.
+    #[arg(long)]
+    fallback: bool,
+    /// The first token must be expected within so many milliseconds.
+    #[arg(long, value_name = "MS")]
+    max_latency_ms: Option<u32>,
+    /// The predicted cost must stay below so many dollars.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    max_cost: Option<Money>,
+    /// `high` keeps the prompt on this machine.
+    #[arg(long, value_parser = Privacy::from_str, default_value = "standard")]
+    privacy: Privacy,
+    /// What to weigh most: balanced, quality, latency, cost, throughput.
+    #[arg(long, value_parser = Optimize::from_str)]
+    optimize: Option<Optimize>,
+    /// The task, where you know it better than the analysis.
+    #[arg(long, value_parser = Task::from_str)]
+    task: Option<Task>,
+}
+
+/// How an answer is drawn.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Shape {
+    /// Instructions that stand above the prompt.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// The longest answer, in tokens.
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u32>,
+    /// How freely the answer is drawn, from 0 to 2.
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+}
+
+fn dollars(text: &str) -> Result<Money, String> {
+    let usd: f64 = text.trim_start_matches('$').parse().map_err(|_| format!("`{text}` is not an amount of dollars"))?;
+    Money::from_usd(usd).ok_or_else(|| format!("`{text}` is not an amount of dollars"))
+}
+
+impl Demands {
+    /// As the engine takes them.
+    #[must_use]
+    pub fn constraints(&self, default_aim: Optimize) -> Constraints {
+        Constraints {
+            max_latency_ms: self.max_latency_ms,
+            max_cost: self.max_cost,
+            privacy: self.privacy,
+            optimize: self.optimize.unwrap_or(default_aim),
+            tier: self.tier,
+            backend: self.backend.as_deref().map(Into::into),
+            model: self.model.as_deref().map(Into::into),
+            task: self.task,
+            fallback: self.fallback,
+        }
+    }
+}
+
+impl Shape {
+    /// A prompt of this shape.
+    #[must_use]
+    pub fn prompt(&self, text: String) -> Prompt {
+        let mut prompt = Prompt::user(text);
+        if let Some(system) = &self.system {
+            prompt.messages.insert(0, Message::text(Role::System, system.clone()));
+        }
+        prompt.sampling.max_tokens = self.max_tokens;
+        prompt.sampling.temperature = self.temperature;
+        prompt
+    }
+}
+
+/// The prompt's text: the arguments, or standard input where there are none or one of them is `-`.
+///
+/// # Errors
+///
+/// If there is no text, or standard input cannot be read.
+pub fn text(words: &[String]) -> Result<String, Failure> {
+    let from_pipe = words.is_empty() || words == ["-"];
+    if !from_pipe {
+        return Ok(words.join(" "));
+    }
+    let input = std::io::stdin();
+    if words.is_empty() && input.is_terminal() {
+        return Err(Failure::Usage("give a prompt, or pipe one in".into()));
+    }
+    let mut text = String::new();
+    input
+        .lock()
+        .take(LONGEST_PROMPT)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Usage(format!("cannot read the prompt from standard input: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(Failure::Usage("the prompt is empty".into()));
+    }
+    Ok(text)
+}

@@ -1,0 +1,133 @@
+//! `llm-call route`: where a prompt would go and why, from the same code that routes.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Global;
+use super::ask::seconds;
+use super::output::{Failure, Output, Style};
+use super::request::{Demands, Shape, text};
+use super::session::Session;
+use crate::domain::decision::{Candidate, Decision};
+use crate::domain::request::Optimize;
+use crate::engine::CallError;
+
+/// Arguments of `route`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The prompt; `-`, or nothing with a pipe, reads it from standard input.
+    prompt: Vec<String>,
+    #[command(flatten)]
+    demands: Demands,
+    #[command(flatten)]
+    shape: Shape,
+    /// Print the decision as JSON; the chosen tier stands at `.chosen.tier`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `route`.
+///
+/// # Errors
+///
+/// If nobody may serve the prompt.
+pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
+    let prompt = args.shape.prompt(text(&args.prompt)?);
+    let constraints = args.demands.constraints(Optimize::Balanced);
+    let session = Session::start(global).await?;
+    let decision = session.engine.explain(&prompt, &constraints, &Arc::from("cli"));
+    session.stop().await;
+    let served = decision.chosen().is_some();
+    if args.json {
+        output.json(&decision)?;
+        return Ok(ExitCode::from(if served { 0 } else { 3 }));
+    }
+    if !served {
+        return Err(CallError::NoRoute(Arc::new(decision)).into());
+    }
+    output.line(&words(&decision, output))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A decision in words.
+pub fn words(decision: &Decision, output: &Output) -> String {
+    let mut text = String::new();
+    let dim = |label: &str| output.styled(Style::Dim, &format!("{label:<12}"));
+    // Writing into a string cannot fail.
+    if let Some(chosen) = decision.chosen() {
+        let where_to = format!("{} · {} on {}", chosen.tier, chosen.model, chosen.backend);
+        let _ = writeln!(text, "{}", output.styled(Style::Bold, &where_to));
+        let _ = writeln!(text, "{}{}", dim("why"), decision.headline());
+        let analysis = &decision.analysis;
+        let evidence = if analysis.evidence.is_empty() {
+            String::new()
+        } else {
+            format!(", from “{}”", analysis.evidence.join("”, “"))
+        };
+        let _ = writeln!(text, "{}{}, complexity {:.2}{evidence}", dim("task"), analysis.task, analysis.complexity);
+        let _ = writeln!(text, "{}{}", dim("guard"), guard(decision));
+        let _ = writeln!(
+            text,
+            "{}about {} in, {} to {} out",
+            dim("tokens"),
+            analysis.input_tokens,
+            analysis.output_tokens.p50,
+            analysis.output_tokens.p90
+        );
+        let _ = writeln!(text, "{}{}", dim("cost"), cost(chosen));
+        let _ = writeln!(text, "{}{}", dim("first token"), first_token(chosen));
+    }
+    for (place, candidate) in decision.candidates.iter().enumerate().skip(1) {
+        let label = if place == 1 { "then" } else { "" };
+        let _ = writeln!(
+            text,
+            "{}{} · {} on {} (score {:.2}, {})",
+            dim(label),
+            candidate.tier,
+            candidate.model,
+            candidate.backend,
+            candidate.score,
+            cost(candidate)
+        );
+    }
+    for (place, rejected) in decision.rejected.iter().enumerate() {
+        let label = if place == 0 { "not taken" } else { "" };
+        let model = rejected.model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{} · {}{model}: {}", dim(label), rejected.tier, rejected.backend, rejected.reason);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn guard(decision: &Decision) -> String {
+    if decision.verdict.findings.is_empty() {
+        return "nothing found".to_owned();
+    }
+    let found: Vec<String> = decision
+        .verdict
+        .findings
+        .iter()
+        .map(|finding| format!("{} at {}–{}", finding.kind, finding.start, finding.end))
+        .collect();
+    found.join(", ")
+}
+
+fn cost(candidate: &Candidate) -> String {
+    match (candidate.estimate.cost, candidate.estimate.cost_upper) {
+        (Some(likely), Some(upper)) if likely == upper => format!("{likely}"),
+        (Some(likely), Some(upper)) => format!("~{likely} to {upper}"),
+        _ => "price unknown".to_owned(),
+    }
+}
+
+fn first_token(candidate: &Candidate) -> String {
+    let time = seconds(Duration::from_millis(u64::from(candidate.estimate.first_token_ms)));
+    let basis = match (candidate.estimate.measured, candidate.estimate.cold) {
+        (true, _) => "p95, measured",
+        (false, true) => "assumed, cold start included",
+        (false, false) => "assumed until measured",
+    };
+    format!("{time} ({basis})")
+}

@@ -1,0 +1,100 @@
+//! An engine for the length of one command: configured from file and environment, or over simulated tiers.
+
+use std::time::Duration;
+
+use super::Global;
+use super::output::Failure;
+use crate::config::{self, ColorChoice, Config, Loaded};
+use crate::demo::{self, Simulation};
+use crate::engine::{Engine, Options};
+
+/// How long a command waits for the first word of every backend before it decides without it. Local backends answer in
+/// milliseconds; a hosted one that takes longer is tried on trust.
+const FIRST_PROBES: Duration = Duration::from_millis(1_500);
+/// How long what is in flight may take when a command ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A running engine, and the simulated tiers under it, if it is a demonstration.
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    simulation: Option<Simulation>,
+}
+
+/// Reads the configuration of a command that uses real tiers.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn load(global: &Global) -> Result<Loaded, Failure> {
+    let sources = config::Sources::of_process(global.config.clone());
+    config::load(sources).map_err(|errors| Failure::Usage(errors.to_string()))
+}
+
+/// The flags have the last word.
+pub fn apply_flags(config: &mut Config, global: &Global) {
+    if let Some(level) = &global.log_level {
+        config.log.level.clone_from(level);
+    }
+    match global.color {
+        super::When::Auto => {}
+        super::When::Always => config.ui.color = ColorChoice::Always,
+        super::When::Never => config.ui.color = ColorChoice::Never,
+    }
+    if global.ascii {
+        config.ui.ascii = Some(true);
+    }
+    config.ui.read_only |= global.read_only;
+}
+
+impl Session {
+    /// Starts an engine and waits for the first probes.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong or the engine cannot be started.
+    pub async fn start(global: &Global) -> Result<Self, Failure> {
+        let (session, _) = Self::open(global).await?;
+        session.engine.first_probes(FIRST_PROBES).await;
+        Ok(session)
+    }
+
+    /// Starts an engine, and returns the configuration that it runs on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::start`].
+    pub async fn open(global: &Global) -> Result<(Self, Config), Failure> {
+        let simulation = if global.demo {
+            let simulation = Simulation::start(demo::Options::default())
+                .await
+                .map_err(|error| Failure::Other(format!("cannot start the simulated tiers on loopback: {error}")))?;
+            Some(simulation)
+        } else {
+            None
+        };
+        let mut config = match &simulation {
+            Some(simulation) => simulation.config(),
+            None => load(global)?.config,
+        };
+        apply_flags(&mut config, global);
+        let options = Options { simulated: simulation.is_some(), ..Options::default() };
+        let engine =
+            Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok((Self { engine, simulation }, config))
+    }
+
+    /// The simulated tiers.
+    #[must_use]
+    pub const fn simulation(&self) -> Option<&Simulation> {
+        self.simulation.as_ref()
+    }
+
+    /// Stops the engine, and then the simulated tiers.
+    pub async fn stop(self) {
+        self.engine.shutdown(GRACE).await;
+        if let Some(simulation) = self.simulation {
+            simulation.shutdown().await;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `llm-call tiers`: the tiers and their backends, as a table.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Global;
+use super::output::{Failure, Output, Style};
+use super::session::Session;
+use crate::domain::fleet::{AdminState, Backend};
+use crate::domain::health::Health;
+use crate::engine::Snapshot;
+
+/// Arguments of `tiers`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `tiers`.
+///
+/// # Errors
+///
+/// If the configuration is wrong.
+pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
+    let session = Session::start(global).await?;
+    let snapshot = session.engine.snapshot();
+    session.stop().await;
+    if args.json {
+        output.json(&as_json(&snapshot))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if snapshot.simulated {
+        output.note("DEMO: these tiers are simulated");
+    }
+    let header = format!("{:<9} {:<20} {:<9} {:<6} {:>6}  {}", "TIER", "BACKEND", "HEALTH", "ADMIN", "MODELS", "ROUTABLE");
+    output.line(&output.styled(Style::Dim, &header))?;
+    for backend in &snapshot.fleet.backends {
+        output.line(&row(&snapshot, backend, output))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(snapshot: &Snapshot, backend: &Backend, output: &Output) -> String {
+    let style = match backend.health {
+        Health::Up => Style::Good,
+        Health::Down => Style::Bad,
+        Health::Degraded | Health::Warming => Style::Warn,
+        Health::Unknown => Style::Dim,
+    };
+    let offered = backend.models.iter().filter(|model| model.offered).count();
+    let routable = match snapshot.fleet.routable(backend, snapshot.at) {
+        Ok(()) => "yes".to_owned(),
+        Err(reason) => format!("no: {reason} ({})", reason.remedy()),
+    };
+    format!(
+        "{:<9} {:<20} {} {:<6} {offered:>6}  {routable}",
+        backend.spec.tier,
+        backend.spec.id,
+        output.styled(style, &format!("{:<9}", backend.health.name())),
+        admin(snapshot, backend).name(),
+    )
+}
+
+fn admin(snapshot: &Snapshot, backend: &Backend) -> AdminState {
+    let tier = snapshot.fleet.tier(backend.spec.tier).admin.state_at(snapshot.at);
+    match (tier, backend.admin.state_at(snapshot.at)) {
+        (AdminState::Maint, _) | (_, AdminState::Maint) => AdminState::Maint,
+        (AdminState::Drain, _) | (_, AdminState::Drain) => AdminState::Drain,
+        (AdminState::Ready, AdminState::Ready) => AdminState::Ready,
+    }
+}
+
+fn as_json(snapshot: &Snapshot) -> serde_json::Value {
+    let backends: Vec<serde_json::Value> = snapshot
+        .fleet
+        .backends
+        .iter()
+        .map(|backend| {
+            let reason = snapshot.fleet.routable(backend, snapshot.at).err();
+            json!({
+                "tier": backend.spec.tier,
+                "backend": backend.spec.id,
+                "protocol": backend.spec.protocol,
+                "url": backend.spec.url,
+                "reach": backend.spec.reach,
+                "health": backend.health,
+                "detail": backend.detail,
+                "admin": admin(snapshot, backend),
+                "routable": reason.is_none(),
+                "reason": reason,
+                "in_flight": backend.in_flight(),
+                "models": backend.models.iter().filter(|model| model.offered).map(|model| &model.id).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({ "simulated": snapshot.simulated, "backends": backends })
+}
