@@ -1,5 +1,7 @@
 //! What the operator configured: a file over defaults, under the environment. See `load` for how the three become one.
 
+pub mod prices;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
