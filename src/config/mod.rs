@@ -1,7 +1,21 @@
 //! What the operator configured: a file over defaults, under the environment. See `load` for how the three become one.
 
+pub mod address;
+mod backends;
+mod environment;
+mod load;
+mod models;
+pub mod prices;
+mod report;
+mod section;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -10,6 +24,11 @@ use crate::domain::fleet::{BackendSpec, ModelSpec};
 use crate::domain::id::ModelId;
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
+
+pub use environment::Environment;
+pub use load::{Loaded, Sources, load, load_text};
+pub use prices::PriceBook;
+pub use report::{ConfigErrors, Entry, Origin, Problem, masked};
 
 /// Everything that is configured, checked and complete.
 #[derive(Clone, Debug)]
@@ -30,6 +49,8 @@ pub struct Config {
     pub ui: UiConfig,
     /// Where the log goes.
     pub log: LogConfig,
+    /// What hosted models cost, for those that a probe finds; the configured ones have their prices already.
+    pub prices: Arc<PriceBook>,
 }
 
 /// One backend with all that its client needs.
@@ -39,6 +60,8 @@ pub struct BackendConfig {
     pub spec: BackendSpec,
     /// The key.
     pub key: Option<SecretString>,
+    /// Anthropic: the key is a token, to be sent as `Authorization: Bearer` and not as `x-api-key`.
+    pub bearer: bool,
     /// The configured models; where there are none, those that a probe finds are offered.
     pub models: Vec<(ModelId, ModelSpec)>,
     /// How often it is probed while all is well.
