@@ -4,8 +4,24 @@
 //! module can call a wire directly. They hold a [`Client`], which is one of two types: [`Inside`] takes any prompt, and
 //! is built only for backends to which private prompts may go; [`Outside`] takes only what the guard has cleared.
 
+mod anthropic;
+mod connect;
+mod errors;
+mod events;
+mod gemini;
+mod http;
+mod litellm;
+mod ndjson;
+mod ollama;
+mod openai;
+mod openai_answer;
+mod runpod_health;
+mod runpod_queue;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod sse;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +37,8 @@ use crate::domain::money::Money;
 use crate::domain::privacy::Cleared;
 use crate::domain::prompt::{Prompt, ToolCall};
 use crate::domain::usage::Usage;
+
+pub use connect::{ConnectError, connect};
 
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

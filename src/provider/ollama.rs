@@ -1,0 +1,295 @@
+//! Ollama's own chat route: unlike its OpenAI route it takes the window, and tells what loading took.
+
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+
+use super::connect::{self, ConnectError, Sighting};
+use super::events::{self, Decoder, count, text};
+use super::http::{Auth, Framing, Http};
+use super::{Call, Event, Events, Finish, Wire, errors, openai};
+use crate::config::BackendConfig;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::health::{FoundModel, Health, ProbeReport};
+use crate::domain::id::ModelId;
+use crate::domain::prompt::{Format, Part, Prompt, Role, ToolCall, ToolChoice};
+use crate::domain::usage::Usage;
+
+/// The window that is asked for where nothing names one. Ollama's own choice depends on the machine's memory, and a
+/// prompt that is longer is cut without a word; each other window than the one in use costs a reload.
+const NUM_CTX: u32 = 8192;
+/// Loads shorter than this are no cold start: a warm model takes some milliseconds as well.
+const COLD: Duration = Duration::from_millis(500);
+
+/// The Ollama wire.
+pub(super) struct Ollama {
+    http: Http,
+    num_ctx: u32,
+    keep_alive: Option<Value>,
+    names: Vec<ModelId>,
+}
+
+impl Ollama {
+    pub(super) fn new(config: &BackendConfig) -> Result<Self, ConnectError> {
+        let base = connect::base_without(config, &["/api", "/v1"]);
+        // A bare number is seconds, and Ollama takes it only as a number.
+        let keep_alive = config
+            .keep_alive
+            .as_deref()
+            .map(|time| time.trim().parse::<i64>().map_or_else(|_| json!(time.trim()), |seconds| json!(seconds)));
+        Ok(Self {
+            http: Http::new(config, base, Auth::Bearer, &[])?,
+            num_ctx: config.num_ctx.unwrap_or(NUM_CTX),
+            keep_alive,
+            names: connect::names(config),
+        })
+    }
+
+    async fn look(&self) -> Result<Sighting, Failure> {
+        let version = self.http.get("/api/version").await?;
+        let tags = self.http.get("/api/tags").await?;
+        let running = self.http.get("/api/ps").await?;
+        let mut sighting = Sighting::new(
+            Health::Up,
+            match text(&version, "version") {
+                Some(version) => format!("Ollama {version}"),
+                None => String::new(),
+            },
+        );
+        sighting.models = self.models(&tags, &running);
+        Ok(sighting)
+    }
+
+    fn models(&self, tags: &Value, running: &Value) -> Option<Vec<FoundModel>> {
+        let loaded: Vec<&str> =
+            running.get("models")?.as_array()?.iter().filter_map(|model| text(model, "name")).collect();
+        let found = tags.get("models")?.as_array()?.iter().filter(|model| !only_embeds(model)).filter_map(|model| {
+            let name = text(model, "name")?;
+            let remote = is_remote(model, name);
+            Some(FoundModel {
+                id: name.to_owned(),
+                loaded: (!remote).then(|| loaded.contains(&name)),
+                // The window that this wire asks for, not the one that whoever loaded the model happened to choose.
+                context: (!remote).then_some(self.num_ctx),
+                remote,
+                price: None,
+            })
+        });
+        Some(connect::with_short_names(found.collect(), &self.names))
+    }
+}
+
+/// Whether a listed model is no model to talk to.
+fn only_embeds(model: &Value) -> bool {
+    match model.get("capabilities").and_then(Value::as_array) {
+        Some(able) if !able.is_empty() => !able.iter().any(|one| one.as_str() == Some("completion")),
+        // Older servers do not say.
+        _ => {
+            let family = model.pointer("/details/family").and_then(Value::as_str).unwrap_or_default();
+            family.contains("bert") || text(model, "name").is_some_and(|name| name.contains("embed"))
+        }
+    }
+}
+
+/// Whether a listed model runs on Ollama's machines.
+fn is_remote(model: &Value, name: &str) -> bool {
+    let named = |field| text(model, field).is_some_and(|value| !value.is_empty());
+    named("remote_host") || named("remote_model") || name.ends_with("-cloud") || name.ends_with(":cloud")
+}
+
+impl Wire for Ollama {
+    fn start<'a>(&'a self, prompt: &'a Prompt, call: &'a Call) -> BoxFuture<'a, Result<Events, Failure>> {
+        async move {
+            let window = call.context.unwrap_or(self.num_ctx);
+            let response = self.http.post("/api/chat", self.body(prompt, call, window)).await?;
+            let framing = if call.stream { Framing::Ndjson } else { Framing::Whole };
+            let frames = self.http.frames(response, framing)?;
+            // What a picture comes to in tokens is anybody's guess.
+            let expected = if prompt.has_images() { 0 } else { call.input_tokens };
+            let answer = Answer { window, expected, called: 0 };
+            Ok(events::read(frames, answer, self.http.secrets()))
+        }
+        .boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
+        async move {
+            let started = Instant::now();
+            connect::report(started, self.look().await)
+        }
+        .boxed()
+    }
+}
+
+impl Ollama {
+    fn body(&self, prompt: &Prompt, call: &Call, window: u32) -> Value {
+        let sampling = &prompt.sampling;
+        let mut options = Map::new();
+        options.insert("num_ctx".into(), json!(window));
+        if let Some(limit) = sampling.max_tokens {
+            options.insert("num_predict".into(), json!(limit));
+        }
+        if let Some(temperature) = sampling.temperature {
+            options.insert("temperature".into(), json!(temperature));
+        }
+        if let Some(top_p) = sampling.top_p {
+            options.insert("top_p".into(), json!(top_p));
+        }
+        if let Some(seed) = sampling.seed {
+            options.insert("seed".into(), json!(seed));
+        }
+        if !sampling.stop.is_empty() {
+            options.insert("stop".into(), json!(sampling.stop));
+        }
+        // Without the last two Ollama cuts the oldest messages of a prompt that is too long, and says nothing. They go
+        // with every request: a change of either reloads the model.
+        let mut body = json!({
+            "model": call.model,
+            "messages": messages(prompt),
+            "stream": call.stream,
+            "options": options,
+            "truncate": false,
+            "shift": false,
+        });
+        if let Some(keep_alive) = &self.keep_alive {
+            body["keep_alive"] = keep_alive.clone();
+        }
+        // There is no way to demand a tool here; one can be named by offering no other.
+        let tools = match &prompt.tool_choice {
+            ToolChoice::None => Vec::new(),
+            ToolChoice::Auto | ToolChoice::Required => openai::tools(prompt),
+            ToolChoice::Named(name) => {
+                let mut tools = openai::tools(prompt);
+                tools.retain(|tool| tool.pointer("/function/name").and_then(Value::as_str) == Some(name));
+                tools
+            }
+        };
+        if !tools.is_empty() {
+            body["tools"] = json!(tools);
+        }
+        match &sampling.format {
+            Format::Text => {}
+            Format::Json => body["format"] = json!("json"),
+            Format::Schema { schema, .. } => body["format"] = schema.clone(),
+        }
+        body
+    }
+}
+
+fn messages(prompt: &Prompt) -> Vec<Value> {
+    let mut messages = Vec::with_capacity(prompt.messages.len());
+    for message in &prompt.messages {
+        let (mut images, mut calls) = (Vec::new(), Vec::new());
+        for part in &message.parts {
+            match part {
+                Part::Text { .. } => {}
+                Part::Image { data, .. } => images.push(json!(data)),
+                Part::ToolCall(call) => {
+                    calls.push(json!({"id": call.id, "function": {"name": call.name, "arguments": call.arguments}}));
+                }
+                Part::ToolResult { call, name, content, .. } => {
+                    messages.push(json!({"role": "tool", "tool_name": name, "tool_call_id": call, "content": content}))
+                }
+            }
+        }
+        let role = match message.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        let content = message.texts().collect::<Vec<_>>().join("\n");
+        if content.is_empty() && images.is_empty() && calls.is_empty() {
+            continue;
+        }
+        let mut one = json!({"role": role, "content": content});
+        if !images.is_empty() {
+            one["images"] = json!(images);
+        }
+        if !calls.is_empty() {
+            one["tool_calls"] = json!(calls);
+        }
+        messages.push(one);
+    }
+    messages
+}
+
+struct Answer {
+    window: u32,
+    /// Our estimate of the prompt's tokens; nought where there is none worth the name.
+    expected: u32,
+    called: usize,
+}
+
+impl Answer {
+    /// Whether the prompt was cut to fit. Servers that know `truncate` refuse such a prompt; older ones ignore the word,
+    /// and drop whole messages. Our estimate is rough, so it has to be far off, and the prompt has to be one for which
+    /// the window might have been too small: a server that counts only what its cache had not is not to be taken for
+    /// one that cut.
+    fn was_cut(&self, usage: Usage) -> bool {
+        let (expected, window) = (u64::from(self.expected), u64::from(self.window));
+        let full = usage.total() >= window && expected > window;
+        let short = expected > 1000 && expected > window / 2 && usage.input < expected / 3;
+        usage.input > 0 && (full || short)
+    }
+
+    fn done(&self, line: &Value, out: &mut Vec<Event>) -> Result<(), Failure> {
+        let tokens = |field| count(line, field).unwrap_or(0);
+        let usage = Usage { input: tokens("/prompt_eval_count"), output: tokens("/eval_count"), ..Usage::default() };
+        if usage != Usage::default() {
+            out.push(Event::Usage(usage));
+        }
+        let load = Duration::from_nanos(tokens("/load_duration"));
+        if load >= COLD {
+            out.push(Event::ColdStart(load));
+        }
+        if self.was_cut(usage) {
+            let message = format!(
+                "the prompt was cut: the model saw {} of about {} tokens in a window of {}",
+                usage.input, self.expected, self.window
+            );
+            return Err(Failure::new(FailureClass::ContextTooLong, &message));
+        }
+        out.push(Event::Done(match text(line, "done_reason") {
+            Some("length") => Finish::Length,
+            _ => Finish::Stop,
+        }));
+        Ok(())
+    }
+}
+
+impl Decoder for Answer {
+    fn frame(&mut self, frame: &str, out: &mut Vec<Event>) -> Result<(), Failure> {
+        let line = events::parse(frame)?;
+        if let Some(failure) = errors::told(&line) {
+            return Err(failure);
+        }
+        let Some(done) = line.get("done").and_then(Value::as_bool) else {
+            return Err(Failure::new(FailureClass::Garbled, "the answer is not one of Ollama's"));
+        };
+        let message = line.get("message").unwrap_or(&Value::Null);
+        out.push(Event::Thinking(text(message, "thinking").unwrap_or_default().to_owned()));
+        out.push(Event::Text(text(message, "content").unwrap_or_default().to_owned()));
+        for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+            let function = call.get("function").unwrap_or(&Value::Null);
+            let id = text(call, "id").filter(|id| !id.is_empty());
+            out.push(Event::ToolCall(ToolCall {
+                id: id.map_or_else(|| format!("call_{}", self.called), str::to_owned),
+                name: text(function, "name").unwrap_or_default().to_owned(),
+                arguments: function.get("arguments").cloned().unwrap_or_else(|| json!({})),
+                signature: None,
+            }));
+            self.called += 1;
+        }
+        if done { self.done(&line, out) } else { Ok(()) }
+    }
+
+    fn end(&mut self, _: &mut Vec<Event>) -> Result<(), Failure> {
+        Err(Failure::new(FailureClass::Truncated, "the stream ended without a last line"))
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/ollama.rs"]
+mod tests;
