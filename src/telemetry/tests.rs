@@ -54,8 +54,7 @@ async fn reads(script: Vec<Taken>, seconds: u64, refresh_at: &[u64]) -> Vec<(u64
     stop.cancel();
     tasks.close();
     tasks.wait().await;
-    let log = log.lock().unwrap().clone();
-    log
+    log.lock().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]
