@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod logging;
 pub mod provider;
 pub mod runpod;
 pub mod telemetry;
