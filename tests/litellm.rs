@@ -25,7 +25,7 @@ fn config(base: &str, key: &str) -> Config {
         ("LITELLM_PROXY_API_BASE".to_owned(), base.to_owned()),
         ("LITELLM_PROXY_API_KEY".to_owned(), key.to_owned()),
     ]);
-    config::load(Sources::of(None, environment)).expect("the environment is all it needs").config
+    config::load(&Sources { environment, ..Sources::default() }).expect("the environment is all it needs").config
 }
 
 async fn engine(config: Config) -> Engine {

@@ -28,7 +28,7 @@ pub struct Session {
 /// Everything that is wrong with it.
 pub fn load(global: &Global) -> Result<Loaded, Failure> {
     let sources = config::Sources::of_process(global.config.clone());
-    config::load(sources).map_err(|errors| Failure::Usage(errors.to_string()))
+    config::load(&sources).map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
 /// The flags have the last word.

@@ -24,7 +24,7 @@ use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
 use crate::domain::usage::Usage;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Refresh, Telemetry};
 
 /// How often the actor looks at the clock: expiries, rented hours, a new day.
 const TICK: Duration = Duration::from_secs(1);
@@ -74,6 +74,8 @@ pub(super) struct Actor {
     pub facts: broadcast::Sender<Fact>,
     /// Wakes the probes of one backend, or of all.
     pub probe_now: broadcast::Sender<Option<BackendId>>,
+    /// Has the machines read again.
+    pub refresh: Refresh,
     pub counters: Arc<Counters>,
     pub clock: Clock,
     pub in_flight: HashMap<RequestId, CancellationToken>,
@@ -216,6 +218,9 @@ impl Actor {
                 action.target = Some(target.clone());
             }
             Command::Probe(backend) => {
+                if backend.is_none() {
+                    self.refresh.request_refresh();
+                }
                 drop(self.probe_now.send(backend.clone()));
                 return Ok(());
             }

@@ -43,7 +43,7 @@ pub use clock::Clock;
 pub use command::Command;
 pub use fact::{Attempt, Dispatched, Fact, Finished, HealthChange, OperatorAction, Outcome};
 pub use snapshot::Snapshot;
-pub use start::{Options, StartError};
+pub use start::Options;
 
 /// How an answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

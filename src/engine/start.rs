@@ -16,8 +16,9 @@ use crate::config::Config;
 use crate::domain::fleet::{Backend, Fleet, KeyState};
 use crate::domain::id::BackendId;
 use crate::domain::spend::Spend;
-use crate::provider::Client;
-use crate::telemetry::Telemetry;
+use crate::provider::{Client, ConnectError, connect};
+use crate::telemetry::nvml::NvmlSource;
+use crate::telemetry::{self, GpuSource, Refresh, Sources, Telemetry};
 
 /// What an engine is started with besides its configuration.
 pub struct Options {
@@ -25,33 +26,61 @@ pub struct Options {
     pub clock: Clock,
     /// Whether the tiers are simulated, so that surfaces say so.
     pub simulated: bool,
+    /// What reads the local GPUs, in place of NVML.
+    pub local_gpu: Option<Box<dyn GpuSource>>,
+    /// Whether the machines are read at all: a command that ends after one request has no use for it.
+    pub telemetry: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Clock::system(), simulated: false }
+        Self { clock: Clock::system(), simulated: false, local_gpu: None, telemetry: true }
     }
 }
-
-/// An engine cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {}
 
 /// The parts that an engine is assembled from.
 pub(super) struct Parts {
     pub config: Config,
     pub clients: HashMap<BackendId, Client>,
     pub telemetry: watch::Receiver<Arc<Telemetry>>,
+    pub refresh: Refresh,
     pub background: TaskTracker,
     pub stop: CancellationToken,
-    pub options: Options,
+    pub clock: Clock,
+    pub simulated: bool,
 }
 
 impl Engine {
+    /// Starts an engine on a configuration. Nothing is sent but probes. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A backend's URL, key or headers are of no use.
+    pub fn start(config: Config, options: Options) -> Result<Self, ConnectError> {
+        let Options { clock, simulated, local_gpu, telemetry } = options;
+        let clients = config
+            .backends
+            .iter()
+            .map(|one| Ok((one.spec.id.clone(), connect(one)?)))
+            .collect::<Result<HashMap<_, _>, ConnectError>>()?;
+        let background = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let refresh = Refresh::default();
+        let nvml = || Box::new(NvmlSource::new()) as Box<dyn GpuSource>;
+        let sources = Sources {
+            local: local_gpu.or_else(|| config.local_gpu.then(nvml)).filter(|_| telemetry),
+            runpod: config.runpod.clone().filter(|_| telemetry),
+            host: telemetry,
+            refresh: refresh.clone(),
+        };
+        let now = clock.clone();
+        let telemetry = telemetry::spawn(sources, move || now.now(), &background, stop.clone());
+        Ok(Self::assemble(Parts { config, clients, telemetry, refresh, background, stop, clock, simulated }))
+    }
+
     /// Assembles an engine and sets its actor and its probes to work.
     pub(super) fn assemble(parts: Parts) -> Self {
-        let Parts { config, clients, telemetry, background, stop, options } = parts;
-        let Options { clock, simulated } = options;
+        let Parts { config, clients, telemetry, refresh, background, stop, clock, simulated } = parts;
         let now = clock.now();
         let backends = config.backends.iter().map(|one| Backend::new(one.spec.clone(), one.models.clone())).collect();
         let spend = Spend::new(now, clock.day(now), config.cost_limit_daily);
@@ -80,6 +109,7 @@ impl Engine {
             snapshots: snapshot_sender,
             facts: facts.clone(),
             probe_now: probe_now.clone(),
+            refresh,
             counters: Arc::clone(&counters),
             clock: clock.clone(),
             in_flight: HashMap::new(),

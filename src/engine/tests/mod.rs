@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::start::Parts;
-use super::{Clock, Engine, Options};
+use super::{Clock, Engine};
 use crate::config::{BackendConfig, Config, LogConfig, UiConfig};
 use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
 use crate::domain::id::{BackendId, ModelId};
@@ -25,7 +25,7 @@ use crate::domain::privacy::Reach;
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
 use crate::provider::scripted::Scripted;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Refresh, Telemetry};
 
 /// One backend per tier, named like its tier, over the given scripts.
 pub(super) struct Bench {
@@ -59,9 +59,11 @@ impl Bench {
             config,
             clients,
             telemetry,
+            refresh: Refresh::default(),
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
-            options: Options { clock: Clock::following_runtime(Timestamp(1_795_000_000_000)), ..Options::default() },
+            clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
+            simulated: false,
         });
         Self { engine, claude, gpu, frontier }
     }
