@@ -1,0 +1,1 @@
+//! The simulated upstreams over the wire, with a plain HTTP client.
