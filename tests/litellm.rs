@@ -103,5 +103,7 @@ async fn a_wrong_key_is_seen_by_the_probe_and_nothing_is_sent() {
     let engine = engine(config(&base, "sk-wrong")).await;
     let error = engine.frontier("hi").model("mock-small").await.expect_err("the key is refused");
     let CallError::NoRoute(decision) = error else { panic!("{error}") };
-    assert!(decision.rejected.iter().any(|one| one.backend.as_str() == "litellm" && one.reason.code() == "key_refused"));
+    assert!(
+        decision.rejected.iter().any(|one| one.backend.as_str() == "litellm" && one.reason.code() == "key_refused")
+    );
 }

@@ -85,7 +85,8 @@ async fn the_seeds_access_patterns_reach_their_tiers() {
 #[tokio::test]
 async fn each_way_of_failing_before_the_first_token_moves_on_to_another_tier() {
     let world = World::start().await;
-    for name in ["down", "rate-limited", "overloaded", "server-error", "html", "empty", "key-refused", "out-of-credit"] {
+    for name in ["down", "rate-limited", "overloaded", "server-error", "html", "empty", "key-refused", "out-of-credit"]
+    {
         let kind = FaultKind::from_str(name).unwrap_or_else(|_| panic!("{name} is a fault"));
         let anthropic = BackendId::from("anthropic");
         world.simulation.faults().set(&anthropic, Some(Fault::from(kind)));
@@ -101,7 +102,7 @@ async fn what_breaks_in_the_middle_is_never_shown_as_whole() {
     let world = World::start().await;
     for backend in world.simulation.config().backends {
         let id = backend.spec.id.clone();
-        let kind = FaultKind::from_str("cut-mid-stream").expect("it is a fault");
+        let kind = FaultKind::from_str("cut").expect("it is a fault");
         world.simulation.faults().set(&id, Some(Fault::from(kind)));
         let answer = world.engine.call("Explain tides").backend(id.clone()).stream().expect("there is a route");
         let end = answer.whole().await;
@@ -128,7 +129,11 @@ async fn no_private_prompt_reaches_an_outside_upstream_even_when_local_is_down()
     }
     let marker = "diagnosis of patient zero";
     assert!(world.engine.call(marker).privacy(Privacy::High).await.is_err());
-    let leaked = world.simulation.log().into_iter().find(|seen| seen.prompt_text.contains(marker) && !locals.contains(&seen.backend));
+    let leaked = world
+        .simulation
+        .log()
+        .into_iter()
+        .find(|seen| seen.prompt_text.contains(marker) && !locals.contains(&seen.backend));
     assert!(leaked.is_none(), "{leaked:?}");
     world.stop().await;
 }

@@ -159,7 +159,8 @@ fn finished(path: &Path) -> Result<HashSet<String>, Failure> {
 }
 
 fn jobs(args: &Args, done: &HashSet<String>) -> Result<Vec<Job>, Failure> {
-    let cannot = |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", args.input.display()));
+    let cannot =
+        |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", args.input.display()));
     let file = File::open(&args.input).map_err(|error| cannot(&error))?;
     let mut jobs = Vec::new();
     let mut problems = Vec::new();

@@ -58,7 +58,10 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     let mut checks = Vec::new();
     if !global.demo {
         let loaded = session::load(global)?;
-        let file = loaded.file.as_ref().map_or_else(|| "no file; environment and defaults".to_owned(), |file| file.display().to_string());
+        let file = loaded
+            .file
+            .as_ref()
+            .map_or_else(|| "no file; environment and defaults".to_owned(), |file| file.display().to_string());
         checks.push(Check::new(Grade::Good, "configuration", file, ""));
         for warning in &loaded.warnings {
             checks.push(Check::new(Grade::Note, "configuration", warning.to_string(), ""));
@@ -129,9 +132,12 @@ fn check_backend(backend: &Backend) -> Check {
             Check::new(Grade::Bad, what, format!("{url}: {}", backend.detail), todo)
         }
         Health::Unknown => Check::new(Grade::Bad, what, format!("{url} did not answer in time"), "check the network"),
-        _ if found == 0 => {
-            Check::new(Grade::Bad, what, format!("{url} answers, but has no model"), "pull a model, or list one in the configuration")
-        }
+        _ if found == 0 => Check::new(
+            Grade::Bad,
+            what,
+            format!("{url} answers, but has no model"),
+            "pull a model, or list one in the configuration",
+        ),
         _ if !missing.is_empty() => Check::new(
             Grade::Bad,
             what,
@@ -146,10 +152,16 @@ fn check_backend(backend: &Backend) -> Check {
 }
 
 fn check_routes(snapshot: &Snapshot) -> Check {
-    let routable = snapshot.fleet.backends.iter().filter(|one| snapshot.fleet.routable(one, snapshot.at).is_ok()).count();
+    let routable =
+        snapshot.fleet.backends.iter().filter(|one| snapshot.fleet.routable(one, snapshot.at).is_ok()).count();
     let all = snapshot.fleet.backends.len();
     if routable == 0 {
-        Check::new(Grade::Bad, "routing", format!("none of {all} backends can take a request"), "mend one of the above, or try `llm-call demo`")
+        Check::new(
+            Grade::Bad,
+            "routing",
+            format!("none of {all} backends can take a request"),
+            "mend one of the above, or try `llm-call demo`",
+        )
     } else {
         Check::new(Grade::Good, "routing", format!("{routable} of {all} backends can take requests"), "")
     }
@@ -162,10 +174,7 @@ fn check_machines(snapshot: &Snapshot) -> Vec<Check> {
         GpuReadings::Absent { why } => Check::new(Grade::Note, what, &**why, ""),
         GpuReadings::Failed { why, .. } => Check::new(Grade::Bad, what, &**why, "see the log"),
     };
-    vec![
-        readings("local GPUs", &snapshot.telemetry.local),
-        readings("RunPod account", &snapshot.telemetry.runpod),
-    ]
+    vec![readings("local GPUs", &snapshot.telemetry.local), readings("RunPod account", &snapshot.telemetry.runpod)]
 }
 
 /// The most that the clock may be off before signatures, expiries and spending days go wrong.
@@ -178,7 +187,8 @@ async fn check_clock(urls: &[&str]) -> Check {
     for url in urls {
         let Ok(response) = client.head(*url).send().await else { continue };
         let date = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
-        let theirs = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp().as_second());
+        let theirs =
+            date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp().as_second());
         let ours = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Some(theirs) = theirs {
             let off = theirs.abs_diff(i64::try_from(ours).unwrap_or(i64::MAX));
@@ -195,9 +205,11 @@ async fn check_clock(urls: &[&str]) -> Check {
 fn check_terminal() -> Check {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let term = variable("TERM");
-    let locale = [variable("LC_ALL"), variable("LC_CTYPE"), variable("LANG")].into_iter().find(|value| !value.is_empty());
+    let locale =
+        [variable("LC_ALL"), variable("LC_CTYPE"), variable("LANG")].into_iter().find(|value| !value.is_empty());
     let unicode = locale.as_deref().is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
-    let size = crossterm::terminal::size().map_or_else(|_| "no terminal".to_owned(), |(width, height)| format!("{width}×{height}"));
+    let size = crossterm::terminal::size()
+        .map_or_else(|_| "no terminal".to_owned(), |(width, height)| format!("{width}×{height}"));
     let name = if term.is_empty() { "TERM is not set" } else { &term };
     let found = format!("{name}, {size}, {}", if unicode { "UTF-8" } else { "no UTF-8 locale: ASCII glyphs" });
     if term.is_empty() || term == "dumb" {

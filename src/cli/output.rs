@@ -113,7 +113,8 @@ impl Output {
     ///
     /// [`Failure::Output`].
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = if self.out_is_terminal { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        let text =
+            if self.out_is_terminal { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         self.line(&text.map_err(|error| Failure::Other(error.to_string()))?)
     }
 

@@ -79,8 +79,7 @@ impl Session {
         };
         apply_flags(&mut config, global);
         let options = Options { simulated: simulation.is_some(), ..Options::default() };
-        let engine =
-            Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
+        let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok((Self { engine, simulation }, config))
     }
 

@@ -35,7 +35,8 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     if snapshot.simulated {
         output.note("DEMO: these tiers are simulated");
     }
-    let header = format!("{:<9} {:<20} {:<9} {:<6} {:>6}  {}", "TIER", "BACKEND", "HEALTH", "ADMIN", "MODELS", "ROUTABLE");
+    let header =
+        format!("{:<9} {:<20} {:<9} {:<6} {:>6}  {}", "TIER", "BACKEND", "HEALTH", "ADMIN", "MODELS", "ROUTABLE");
     output.line(&output.styled(Style::Dim, &header))?;
     for backend in &snapshot.fleet.backends {
         output.line(&row(&snapshot, backend, output))?;

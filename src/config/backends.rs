@@ -193,7 +193,7 @@ fn url(
             section.problem("pod_id", "a pod speaks the protocol `ollama` or `openai`");
         }
         _ if given_port.is_some() && pod.is_none() => {
-            section.problem("port", "belongs to `pod_id`; elsewhere it is part of `url`")
+            section.problem("port", "belongs to `pod_id`; elsewhere it is part of `url`");
         }
         _ => {}
     }

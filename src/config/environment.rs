@@ -21,6 +21,10 @@ enum Kind {
 /// The variable that names the configuration file; it is no setting in it.
 pub const FILE_VARIABLE: &str = "LLM_CALL_CONFIG";
 const PREFIX: &str = "LLM_CALL_";
+/// Variables that other parts of the program read: the log's filter and the state folder.
+const READ_ELSEWHERE: [&str; 2] = [crate::logging::FILTER_VARIABLE, crate::logging::FOLDER_VARIABLE];
+/// What the test suite is told, such as the address of a LiteLLM proxy.
+const FOR_TESTS: &str = "LLM_CALL_TEST_";
 
 /// Which variable overrides which key. Keys and addresses of backends are not here: those variables are named by the
 /// backends themselves, with `api_key_env` and `url_env`.
@@ -62,9 +66,10 @@ pub fn overrides(environment: &Environment, report: &Report) -> Node {
             insert(&mut root, path, node(read(text, *kind, variable), variable));
         }
     }
+    let elsewhere = |name: &str| READ_ELSEWHERE.contains(&name) || name.starts_with(FOR_TESTS);
     let known = || OVERRIDES.iter().map(|(variable, ..)| *variable).chain([FILE_VARIABLE]);
     for variable in environment.keys().filter(|name| name.starts_with(PREFIX)) {
-        if !known().any(|name| name == variable) {
+        if !known().any(|name| name == variable) && !elsewhere(variable) {
             let near = suggestion(variable, known());
             let origin = Origin::Env { variable: variable.clone() };
             report.problem(&origin, "", format!("no setting has this name{near}"));

@@ -30,6 +30,9 @@ pub use load::{Loaded, Sources, load, load_text};
 pub use prices::PriceBook;
 pub use report::{ConfigErrors, Entry, Origin, Problem, masked};
 
+/// A commented example of a configuration file, with every key and its default.
+pub const EXAMPLE: &str = include_str!("../../assets/example.toml");
+
 /// Everything that is configured, checked and complete.
 #[derive(Clone, Debug)]
 pub struct Config {

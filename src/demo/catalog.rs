@@ -348,6 +348,7 @@ pub(super) fn config(at: &BTreeMap<&'static str, SocketAddr>) -> Config {
         local_gpu: true,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        prices: Arc::default(),
     }
 }
 
@@ -378,6 +379,7 @@ fn backend(site: &Site, url: String) -> BackendConfig {
             default_pricing: if local { Pricing::Free } else { Pricing::Unknown },
         },
         key: site.key.map(SecretString::from),
+        bearer: false,
         models: site.cards.iter().map(|card| (ModelId::from(card.id), card.spec())).collect(),
         probe_every: Duration::from_secs(if local { 3 } else { 10 }),
         num_ctx: local.then_some(8_192),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::money::Money;
 use super::time::Timestamp;
 
 /// One GPU, or one rented machine with GPUs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GpuSample {
     /// The card's or the pod's own name.
     pub name: Arc<str>,
@@ -38,6 +39,9 @@ pub struct GpuSample {
     pub state: Option<Arc<str>>,
     /// Whether it costs money at present.
     pub billed: bool,
+    /// Whether its hours are charged to the requests that occupy it (a serverless endpoint), so that they must not be
+    /// counted a second time as rent.
+    pub charged_per_request: bool,
     /// Seconds since it was started.
     pub uptime_seconds: Option<u64>,
 }

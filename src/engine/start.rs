@@ -66,7 +66,7 @@ impl Engine {
         let background = TaskTracker::new();
         let stop = CancellationToken::new();
         let refresh = Refresh::default();
-        let nvml = || Box::new(NvmlSource::new()) as Box<dyn GpuSource>;
+        let nvml = || Box::new(NvmlSource::default()) as Box<dyn GpuSource>;
         let sources = Sources {
             local: local_gpu.or_else(|| config.local_gpu.then(nvml)).filter(|_| telemetry),
             runpod: config.runpod.clone().filter(|_| telemetry),

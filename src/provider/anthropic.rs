@@ -31,7 +31,9 @@ pub(super) struct Anthropic {
 impl Anthropic {
     pub(super) fn new(config: &BackendConfig) -> Result<Self, ConnectError> {
         let base = connect::base_without(config, &["/v1"]);
-        let http = Http::new(config, base, Auth::Header("x-api-key"), &[("anthropic-version", "2023-06-01")])?;
+        // Sending both headers is answered with 401.
+        let auth = if config.bearer { Auth::Bearer } else { Auth::Header("x-api-key") };
+        let http = Http::new(config, base, auth, &[("anthropic-version", "2023-06-01")])?;
         Ok(Self { http, names: connect::names(config) })
     }
 

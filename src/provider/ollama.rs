@@ -190,7 +190,7 @@ fn messages(prompt: &Prompt) -> Vec<Value> {
                     calls.push(json!({"id": call.id, "function": {"name": call.name, "arguments": call.arguments}}));
                 }
                 Part::ToolResult { call, name, content, .. } => {
-                    messages.push(json!({"role": "tool", "tool_name": name, "tool_call_id": call, "content": content}))
+                    messages.push(json!({"role": "tool", "tool_name": name, "tool_call_id": call, "content": content}));
                 }
             }
         }

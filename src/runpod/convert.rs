@@ -71,6 +71,7 @@ pub(super) fn endpoint(endpoint: &Endpoint, workers: Option<&Workers>, prices: &
         state: Some(Arc::from(workers.map_or_else(|| "workers not known".to_owned(), state))),
         billed: workers.is_some_and(|workers| workers.summary.running > 0),
         hourly: workers.and_then(|workers| hourly(workers, prices)),
+        charged_per_request: true,
         ..GpuSample::default()
     }
 }

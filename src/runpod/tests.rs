@@ -158,6 +158,7 @@ async fn pods_and_endpoints_become_samples() {
             state: Some("1 running, 1 idle".into()),
             hourly: Some(Money(2_200_000_000)),
             billed: true,
+            charged_per_request: true,
             ..GpuSample::default()
         },
     ];

@@ -39,10 +39,11 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// What rented machines cost per hour now: the hourly prices of all that are billed.
+    /// What rented machines cost per hour now: the hourly prices of all that are billed whether they are used or not.
     #[must_use]
     pub fn rented_per_hour(&self) -> Money {
-        self.runpod.samples().iter().filter(|gpu| gpu.billed).filter_map(|gpu| gpu.hourly).sum()
+        let rented = self.runpod.samples().iter().filter(|gpu| gpu.billed && !gpu.charged_per_request);
+        rented.filter_map(|gpu| gpu.hourly).sum()
     }
 }
 

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{GpuSource, Reading};
 use crate::domain::machine::GpuSample;
-use crate::domain::money::Money;
 
 /// Plays readings from JSON lines, in their order, and stays at the last one.
 ///
-/// A line is one of `{"gpus":[…]}` with the fields of a sample, `{"absent":"why"}` and `{"failed":"why"}`.
+/// A line is one of `{"gpus":[…]}` with the fields of a sample (what is missing was not known), `{"absent":"why"}` and `{"failed":"why"}`.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     readings: Vec<Reading>,
@@ -25,62 +24,6 @@ enum Line<S> {
     Failed(Arc<str>),
 }
 
-/// A sample as it is written down. What is missing was not known.
-#[derive(Deserialize)]
-#[serde(default)]
-struct Sample {
-    name: Arc<str>,
-    model: Option<Arc<str>>,
-    utilisation: Option<u8>,
-    memory_used: Option<u64>,
-    memory_total: Option<u64>,
-    memory_percent: Option<u8>,
-    temperature: Option<u32>,
-    slowdown_temperature: Option<u32>,
-    power: Option<u32>,
-    power_limit: Option<u32>,
-    fan: Option<u8>,
-    hourly: Option<Money>,
-    state: Option<Arc<str>>,
-    billed: bool,
-    uptime_seconds: Option<u64>,
-}
-
-impl Default for Sample {
-    fn default() -> Self {
-        Self::from(GpuSample::default())
-    }
-}
-
-/// Writes one direction of the conversion for both, so that a new field cannot be forgotten in one of them.
-macro_rules! same_fields {
-    ($from:ty => $to:ty) => {
-        impl From<$from> for $to {
-            fn from(sample: $from) -> Self {
-                Self {
-                    name: sample.name,
-                    model: sample.model,
-                    utilisation: sample.utilisation,
-                    memory_used: sample.memory_used,
-                    memory_total: sample.memory_total,
-                    memory_percent: sample.memory_percent,
-                    temperature: sample.temperature,
-                    slowdown_temperature: sample.slowdown_temperature,
-                    power: sample.power,
-                    power_limit: sample.power_limit,
-                    fan: sample.fan,
-                    hourly: sample.hourly,
-                    state: sample.state,
-                    billed: sample.billed,
-                    uptime_seconds: sample.uptime_seconds,
-                }
-            }
-        }
-    };
-}
-same_fields!(GpuSample => Sample);
-same_fields!(Sample => GpuSample);
-
 impl Recorded {
     /// Takes the lines of a recording.
     ///
@@ -90,10 +33,10 @@ impl Recorded {
     pub fn parse(lines: &str) -> Result<Self, String> {
         let mut readings = Vec::new();
         for (index, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let parsed: Line<Sample> =
+            let parsed: Line<GpuSample> =
                 serde_json::from_str(line).map_err(|cause| format!("line {}: {cause}", index + 1))?;
             readings.push(match parsed {
-                Line::Gpus(gpus) => Reading::Samples(gpus.into_iter().map(GpuSample::from).collect()),
+                Line::Gpus(gpus) => Reading::Samples(gpus),
                 Line::Absent(why) => Reading::Absent(why),
                 Line::Failed(why) => Reading::Failed(why),
             });
@@ -127,6 +70,7 @@ impl GpuSource for Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::Money;
 
     #[test]
     fn what_is_written_is_read_and_the_last_line_stays() {

@@ -93,6 +93,7 @@ fn config() -> Config {
         local_gpu: false,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        prices: Arc::default(),
     }
 }
 
@@ -120,6 +121,7 @@ fn backend(tier: Tier) -> BackendConfig {
             default_pricing: Pricing::Unknown,
         },
         key: None,
+        bearer: false,
         models: vec![(ModelId::from("model"), ModelSpec { pricing, ..ModelSpec::default() })],
         probe_every: Duration::from_secs(5),
         num_ctx: None,
