@@ -88,7 +88,7 @@ fn own_pricing(section: &Section<'_>) -> Option<Pricing> {
     let price = |key| section.number(key, 0.0..=DEAREST).and_then(PerToken::from_usd_per_million);
     let (input, output, cache_read) = (price("input_price"), price("output_price"), price("cache_read_price"));
     let free = section.flag("free").unwrap_or(false);
-    let given = |key| section.node(key).is_some();
+    let given = |key| section.has(key);
     if free && (given("input_price") || given("output_price") || given("cache_read_price")) {
         section.problem("free", "a free model has no prices; take out one or the other");
     }
