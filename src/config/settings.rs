@@ -185,11 +185,13 @@ pub fn runpod(root: &Section<'_>, environment: &Environment, report: &Report) ->
             .any(|key| section.node(key).is_some_and(|node| node.origin != Origin::Default));
         section.finish();
     }
-    if let Some(key) = environment::value(environment, &runpod.variable) {
-        let origin = Origin::Env { variable: runpod.variable.clone() };
-        report.entry("runpod.api_key".to_owned(), masked(key), &origin);
-        runpod.key = Some(SecretString::from(key));
-    }
+    let key = environment::value(environment, &runpod.variable);
+    let (shown, origin) = match key {
+        Some(key) => (masked(key), Origin::Env { variable: runpod.variable.clone() }),
+        None => (format!("missing: set {}", runpod.variable), Origin::Default),
+    };
+    report.entry("runpod.api_key".to_owned(), shown, &origin);
+    runpod.key = key.map(SecretString::from);
     runpod
 }
 

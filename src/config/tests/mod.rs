@@ -269,6 +269,18 @@ models = [{ id = "llama3:8b" }, { id = "gpt-oss:120b-cloud" }]
 }
 
 #[test]
+fn prices_are_shown_with_their_days() {
+    let loaded = good("", &[("GEMINI_API_KEY", "g")]);
+    let price = |key: &str| entry(&loaded, key).0.to_owned();
+    let flash = "$0.75 in, $3.75 out per million tokens before 2027-01-01, then $1.5 in, $7.5 out per million tokens";
+    assert_eq!(price("backends.gemini.models.gemini-3.8-flash.price"), flash);
+    let sonnet = "$2 in, $10 out per million tokens";
+    assert_eq!(price("backends.anthropic.models.claude-sonnet-5-5.price"), sonnet);
+    let haiku = "$0.1 in, $0.5 out per million tokens, more for long prompts";
+    assert_eq!(price("backends.anthropic.models.claude-haiku-5-5.price"), haiku);
+}
+
+#[test]
 fn rules_and_the_guard_are_taken_over() {
     let loaded = good("[tasks.code]\nmodel = \"sonnet\"\n[guard]\nphone = \"allow\"\n", &[]);
     let rule = &loaded.config.policy.rules[&Task::Code];
