@@ -9,7 +9,7 @@ use super::environment::{self, Environment};
 use super::prices::PriceBook;
 use super::report::{Origin, masked};
 use super::section::{Report, Section};
-use super::settings::{Runpod, TierDefaults, check_variable};
+use super::settings::{Runpod, TierDefaults, check_key, check_variable};
 use super::{BackendConfig, address, models};
 use crate::domain::fleet::{BackendSpec, KeyState, Protocol};
 use crate::domain::id::BackendId;
@@ -288,11 +288,18 @@ fn key(
     }
     let found = names.iter().find_map(|name| Some((environment::value(around.environment, name)?, name)));
     if let Some((key, name)) = found {
-        section.entry("api_key", masked(key), &Origin::Env { variable: name.clone() });
+        let origin = Origin::Env { variable: name.clone() };
+        if let Err(problem) = check_key(key) {
+            around.report.problem(&origin, &section.key("api_key"), problem);
+        }
+        section.entry("api_key", masked(key), &origin);
         let bearer = protocol == Protocol::Anthropic && name.ends_with("AUTH_TOKEN");
         return (Some(SecretString::from(key)), bearer, KeyState::Present);
     }
     if let Some(key) = written {
+        if let Err(problem) = check_key(key.trim()) {
+            section.problem("api_key", problem);
+        }
         return (Some(SecretString::from(key.trim())), false, KeyState::Present);
     }
     let state = match names.into_iter().next() {

@@ -154,6 +154,8 @@ fn mistakes_in_the_environment_name_the_variable() {
         ("ANTHROPIC_BASE_URL", "api.anthropic.com", "not a URL"),
         ("OLLAMA_HOST", "gopher://x", "`gopher` is not a scheme"),
         ("RUNPOD_API_BASE_URL", "nowhere", "not a URL"),
+        ("ANTHROPIC_API_KEY", "sk-ant\n-api", "pasted whole"),
+        ("RUNPOD_API_KEY", "rpa 1", "pasted whole"),
     ] {
         let found = bad("", &[(variable, value)]);
         assert_eq!(found.len(), 1, "{found:#?}");
