@@ -9,7 +9,7 @@ use super::environment::{self, Environment};
 use super::prices::PriceBook;
 use super::report::{Origin, masked};
 use super::section::{Report, Section};
-use super::settings::{Runpod, TierDefaults, check_variable};
+use super::settings::{Runpod, TierDefaults, check_key, check_variable};
 use super::{BackendConfig, address, models};
 use crate::domain::fleet::{BackendSpec, KeyState, Protocol};
 use crate::domain::id::BackendId;
@@ -45,19 +45,19 @@ pub fn read(root: &Section<'_>, around: &Surroundings<'_>) -> Vec<BackendConfig>
     let mut kept: Vec<(BackendConfig, bool, String)> = Vec::new();
     for mut section in root.sections("backends").unwrap_or_default() {
         let id = section.text("id");
+        // From here on problems name it by its id: its number counts the built-in ones too, and says nothing to anybody.
+        around.report.forget(section.path());
+        section.rename(id.as_ref().map_or_else(|| "backends".to_owned(), |id| format!("backends.{id}")));
         match &id {
-            None if section.node("id").is_none() => section.problem("id", "missing: every backend needs an `id`"),
+            None if !section.has("id") => section.problem("id", "missing: every backend needs an `id`"),
             None => {}
-            Some(id) => {
-                around.report.forget(section.path());
-                if id.trim().is_empty() || id.chars().any(|char| char.is_whitespace() || char.is_control()) {
-                    section.problem("id", "an id is a word without spaces");
-                }
-                if !seen.insert(id.clone()) {
-                    section.problem("id", format!("another backend is called `{id}` already"));
-                }
-                section.rename(format!("backends.{id}"));
+            Some(id) if id.is_empty() || id.chars().any(|char| char.is_whitespace() || char.is_control()) => {
+                section.problem("id", "an id is a word without spaces");
             }
+            Some(id) if !seen.insert(id.clone()) => {
+                section.problem("id", format!("another backend is called `{id}` already"));
+            }
+            Some(_) => {}
         }
         let path = section.path().to_owned();
         let optional = section.flag("optional").unwrap_or(false)
@@ -88,7 +88,7 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
     let tier: Option<Tier> = section.parsed("tier");
     let protocol = section.choice("protocol", &Protocol::ALL.map(|protocol| (protocol.name(), protocol)));
     for key in ["tier", "protocol"] {
-        if section.node(key).is_none() {
+        if !section.has(key) {
             section.problem(key, format!("missing: a backend needs a `{key}`"));
         }
     }
@@ -97,8 +97,7 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
     let private = section.flag("private").unwrap_or(false);
     if private && tier.is_some_and(|tier| tier != Tier::Local) {
         section.problem("private", "only a backend of the tier `local` can be private; all others are outside");
-    }
-    if private && (section.node("endpoint_id").is_some() || section.node("pod_id").is_some()) {
+    } else if private && (section.has("endpoint_id") || section.has("pod_id")) {
         section.problem("private", "a machine of RunPod's is never private");
     }
     if tier == Some(Tier::Local) && protocol.is_some_and(|it| !matches!(it, Protocol::Ollama | Protocol::Openai)) {
@@ -112,7 +111,7 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
         section.problem("keep_alive", "not a duration as Ollama writes it: `10m`, `1h30m`, seconds, or `-1` for ever");
     }
     for key in ["num_ctx", "keep_alive"] {
-        if protocol.is_some_and(|protocol| protocol != Protocol::Ollama) && section.node(key).is_some() {
+        if protocol.is_some_and(|protocol| protocol != Protocol::Ollama) && section.has(key) {
             section.problem(key, "only Ollama knows this; take it out");
         }
     }
@@ -166,36 +165,13 @@ fn url(
     around: &Surroundings<'_>,
 ) -> (Option<String>, bool) {
     let given = section.text("url");
-    let endpoint = section.text("endpoint_id");
-    let pod = section.text("pod_id");
+    let endpoint = runpod_id(section, "endpoint_id");
+    let pod = runpod_id(section, "pod_id");
     let given_port = section.integer("port", 1..=65_535);
     let variable = variables(section, "url_env").into_iter().next();
     let Some(protocol) = protocol else { return (None, true) };
-    for (key, id) in [("endpoint_id", &endpoint), ("pod_id", &pod)] {
-        if id.as_ref().is_some_and(|id| {
-            id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        }) {
-            section.problem(key, "an id of RunPod's has only letters, digits and `-`");
-            return (None, true);
-        }
-    }
-    match [("url", given.is_some()), ("endpoint_id", endpoint.is_some()), ("pod_id", pod.is_some())]
-        .iter()
-        .filter(|(_, is)| *is)
-        .map(|(key, _)| *key)
-        .collect::<Vec<_>>()[..]
-    {
-        [first, second, ..] => section.problem(second, format!("`{first}` says already where the backend is")),
-        _ if endpoint.is_some() && !is_serverless(protocol) => {
-            section.problem("endpoint_id", "belongs to the protocols runpod-openai, runpod-queue, runpod-balancer");
-        }
-        _ if pod.is_some() && !matches!(protocol, Protocol::Ollama | Protocol::Openai) => {
-            section.problem("pod_id", "a pod speaks the protocol `ollama` or `openai`");
-        }
-        _ if given_port.is_some() && pod.is_none() => {
-            section.problem("port", "belongs to `pod_id`; elsewhere it is part of `url`");
-        }
-        _ => {}
+    if !check_place(section, protocol) {
+        return (None, true);
     }
 
     let from_env = variable.and_then(|name| Some((environment::value(around.environment, &name)?, name)));
@@ -249,6 +225,42 @@ fn url(
     }
 }
 
+/// Whether the keys that say where a backend is go together.
+fn check_place(section: &Section<'_>, protocol: Protocol) -> bool {
+    let is_given = |key: &&str| section.has(key);
+    let mut places = ["url", "endpoint_id", "pod_id"].into_iter().filter(is_given);
+    let problem = match (places.next(), places.next()) {
+        (Some(first), Some(second)) => Some((second, format!("`{first}` says already where the backend is"))),
+        (Some("endpoint_id"), None) if !is_serverless(protocol) => {
+            Some(("endpoint_id", "belongs to the protocols runpod-openai, runpod-queue, runpod-balancer".to_owned()))
+        }
+        (Some("pod_id"), None) if !matches!(protocol, Protocol::Ollama | Protocol::Openai) => {
+            Some(("pod_id", "a pod speaks the protocol `ollama` or `openai`".to_owned()))
+        }
+        (place, None) if place != Some("pod_id") && is_given(&"port") => {
+            Some(("port", "belongs to `pod_id`; elsewhere it is part of `url`".to_owned()))
+        }
+        _ => None,
+    };
+    let fine = problem.is_none();
+    if let Some((key, message)) = problem {
+        section.problem(key, message);
+    }
+    fine
+}
+
+/// An id that becomes a part of an address: it must not be able to lead elsewhere.
+fn runpod_id(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let id = section.text(key)?;
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !id.is_empty() && id.bytes().all(fine) {
+        return Some(id);
+    }
+    section.problem(key, "an id of RunPod's has only letters, digits and `-`");
+    // Anything will do: the problem keeps the configuration from being used.
+    Some("id".to_owned())
+}
+
 /// The key, whether it is a token, and what the screen says of it.
 fn key(
     section: &Section<'_>,
@@ -276,11 +288,18 @@ fn key(
     }
     let found = names.iter().find_map(|name| Some((environment::value(around.environment, name)?, name)));
     if let Some((key, name)) = found {
-        section.entry("api_key", masked(key), &Origin::Env { variable: name.clone() });
+        let origin = Origin::Env { variable: name.clone() };
+        if let Err(problem) = check_key(key) {
+            around.report.problem(&origin, &section.key("api_key"), problem);
+        }
+        section.entry("api_key", masked(key), &origin);
         let bearer = protocol == Protocol::Anthropic && name.ends_with("AUTH_TOKEN");
         return (Some(SecretString::from(key)), bearer, KeyState::Present);
     }
     if let Some(key) = written {
+        if let Err(problem) = check_key(key.trim()) {
+            section.problem("api_key", problem);
+        }
         return (Some(SecretString::from(key.trim())), false, KeyState::Present);
     }
     let state = match names.into_iter().next() {
@@ -320,7 +339,7 @@ fn pricing(section: &Section<'_>, tier: Option<Tier>) -> Pricing {
         (Some(rate), _) => Pricing::PerHour { rate },
         (None, Some(true)) => Pricing::Rented,
         // The hours of a pod are billed whether it is used or not.
-        (None, None) if section.node("pod_id").is_some() => Pricing::Rented,
+        (None, None) if section.has("pod_id") => Pricing::Rented,
         _ if tier == Some(Tier::Local) => Pricing::Free,
         _ => Pricing::Unknown,
     }

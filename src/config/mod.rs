@@ -1,4 +1,17 @@
-//! What the operator configured: a file over defaults, under the environment. See `load` for how the three become one.
+//! What the operator configured: a file over defaults, under the environment.
+//!
+//! [`load`] lays three trees of values over each other, `assets/default.toml`, the file and the environment, and reads
+//! the outcome once. So each value has one origin, defaults are written down in one place, and every mistake is found in
+//! one go. `assets/example.toml` describes every key; [`address`] says what addresses look like.
+//!
+//! * Backends are joined by `id`: an entry of the file that names a `protocol` stands for itself, any other one adjusts
+//!   the built-in backend of its id. `default_backends = false` takes the built-in ones away.
+//! * A variable in `url_env` or `api_key_env` has the last word over `url` and `api_key`. Without `api_key_env`, a
+//!   provider's own variable is used only for the provider's own address: a key is never sent where nobody meant it to go.
+//! * `optional = true` leaves a backend out while its key or address is missing, unless its tier would be empty.
+//! * A model is paid for as its entry says; else as its backend says (`price_per_hour` while a request runs, `rented` or
+//!   `pod_id` by the machine's own hours, free in the tier `local`); else as the price table says; else nobody knows.
+//! * Inside is what is in the tier `local` and on this machine, or declared `private`. A gateway on this machine is outside.
 
 pub mod address;
 mod backends;

@@ -10,6 +10,7 @@ use crate::domain::fleet::{ModelSpec, Protocol};
 use crate::domain::id::ModelId;
 use crate::domain::price::{PerToken, PriceRow, Pricing, Rates};
 use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
 
 /// The highest price per million tokens that is taken at its word: a dollar a token.
 const DEAREST: f64 = 1e6;
@@ -88,7 +89,7 @@ fn own_pricing(section: &Section<'_>) -> Option<Pricing> {
     let price = |key| section.number(key, 0.0..=DEAREST).and_then(PerToken::from_usd_per_million);
     let (input, output, cache_read) = (price("input_price"), price("output_price"), price("cache_read_price"));
     let free = section.flag("free").unwrap_or(false);
-    let given = |key| section.node(key).is_some();
+    let given = |key| section.has(key);
     if free && (given("input_price") || given("output_price") || given("cache_read_price")) {
         section.problem("free", "a free model has no prices; take out one or the other");
     }
@@ -120,15 +121,33 @@ fn shown(pricing: &Pricing) -> String {
     match pricing {
         Pricing::Free => "free".to_owned(),
         Pricing::PerToken { rows } => {
-            let row = |row: &PriceRow| {
-                let (input, output) = (row.base.input.usd_per_million(), row.base.output.usd_per_million());
-                let more = if row.tiers.is_empty() { "" } else { ", more for long prompts" };
-                format!("${input} in, ${output} out per million tokens{more}")
-            };
-            rows.iter().map(row).collect::<Vec<_>>().join("; then ")
+            let mut spans: Vec<String> = Vec::new();
+            for row in rows.iter().rev() {
+                let price = shown_row(row);
+                // Spans that differ only in what is not shown read as one.
+                match row.until.map(day) {
+                    Some(_) if spans.last().is_some_and(|later| later.starts_with(&price)) => {}
+                    Some(day) => spans.push(format!("{price} before {day}")),
+                    None => spans.push(price),
+                }
+            }
+            spans.reverse();
+            spans.join(", then ")
         }
         Pricing::PerHour { rate } => format!("{rate} an hour while a request runs"),
         Pricing::Rented => "by the hour of the machine".to_owned(),
         Pricing::Unknown => "unknown".to_owned(),
     }
+}
+
+fn shown_row(row: &PriceRow) -> String {
+    let (input, output) = (row.base.input.usd_per_million(), row.base.output.usd_per_million());
+    let more = if row.tiers.is_empty() { "" } else { ", more for long prompts" };
+    format!("${input} in, ${output} out per million tokens{more}")
+}
+
+/// The day of a time, in UTC.
+fn day(time: Timestamp) -> String {
+    let day = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    jiff::Timestamp::from_millisecond(time.0).map_or_else(|_| "an unknown day".to_owned(), day)
 }

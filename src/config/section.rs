@@ -99,6 +99,12 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
+    /// Whether the table has a key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Where a key stands; where the table begins, if it has no such key.
     #[must_use]
     pub fn origin_of(&self, key: &str) -> &Origin {

@@ -185,12 +185,27 @@ pub fn runpod(root: &Section<'_>, environment: &Environment, report: &Report) ->
             .any(|key| section.node(key).is_some_and(|node| node.origin != Origin::Default));
         section.finish();
     }
-    if let Some(key) = environment::value(environment, &runpod.variable) {
-        let origin = Origin::Env { variable: runpod.variable.clone() };
-        report.entry("runpod.api_key".to_owned(), masked(key), &origin);
-        runpod.key = Some(SecretString::from(key));
+    let key = environment::value(environment, &runpod.variable);
+    let (shown, origin) = match key {
+        Some(key) => (masked(key), Origin::Env { variable: runpod.variable.clone() }),
+        None => (format!("missing: set {}", runpod.variable), Origin::Default),
+    };
+    if let Some(Err(problem)) = key.map(check_key) {
+        report.problem(&origin, "runpod.api_key", problem);
     }
+    report.entry("runpod.api_key".to_owned(), shown, &origin);
+    runpod.key = key.map(SecretString::from);
     runpod
+}
+
+/// Whether a text can be sent as a key: one that was pasted with a line break in it would fail at every request, and with
+/// a message that says nothing of the cause.
+pub fn check_key(key: &str) -> Result<(), &'static str> {
+    if key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("the key holds spaces, line breaks or letters that no key has; was it pasted whole?")
+    }
 }
 
 /// Whether a text can be the name of a variable. Somebody who writes the key itself there must not find it on a screen:
