@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # prisma: without it a wrong key is answered with 500 instead of 401. httptools: the server's HTTP parser.
-packages=('litellm[proxy]==1.106.2' 'prisma' 'httptools')
+packages=('litellm[proxy]==1.106.2' 'prisma==0.15.0' 'httptools==0.9.0')
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/llm-call-ci/litellm
 
