@@ -175,7 +175,14 @@ impl Client {
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ApiError::KeyRefused,
             StatusCode::TOO_MANY_REQUESTS => {
-                ApiError::RateLimited { retry_after: quota::retry_after(response.headers()) }
+                let retry_after = quota::retry_after(response.headers());
+                // The old API has a quota of its own; what it refuses does not keep us from the new one.
+                if let Some(pause) = retry_after
+                    && path.starts_with("/v2/")
+                {
+                    self.quota.refused(pause);
+                }
+                ApiError::RateLimited { retry_after }
             }
             _ => ApiError::Status { status: status.as_u16(), detail: self.detail(&body) },
         })

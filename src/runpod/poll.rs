@@ -78,7 +78,7 @@ impl Poller {
         if due(self.endpoints_due) {
             match self.client.endpoints().await {
                 Ok(endpoints) => {
-                    self.refresh_workers(endpoints.iter().filter_map(|endpoint| endpoint.id.as_deref())).await?;
+                    self.refresh_workers(endpoints.iter().filter_map(|endpoint| endpoint.id.as_deref())).await;
                     if !endpoints.is_empty() {
                         self.refresh_prices().await;
                     }
@@ -104,7 +104,7 @@ impl Poller {
     }
 
     /// Asks for the workers of those endpoints that were not looked at for longest.
-    async fn refresh_workers(&mut self, endpoints: impl Iterator<Item = &str>) -> Result<(), ApiError> {
+    async fn refresh_workers(&mut self, endpoints: impl Iterator<Item = &str>) {
         let mut due: Vec<(Option<Instant>, String)> =
             endpoints.map(|id| (self.workers.get(id).map(|(at, _)| *at), id.to_owned())).collect();
         let now = Instant::now();
@@ -117,7 +117,8 @@ impl Poller {
             }
             let workers = match self.client.workers(&id).await {
                 Ok(workers) => Some(workers),
-                Err(error @ ApiError::RateLimited { .. }) => return Err(error),
+                // What was known before is better than nothing; the poll as a whole did not fail.
+                Err(ApiError::RateLimited { .. }) => return,
                 Err(error) => {
                     tracing::debug!(endpoint = %id, %error, "no word on the workers");
                     None
@@ -125,7 +126,6 @@ impl Poller {
             };
             self.workers.insert(id, (Instant::now(), workers));
         }
-        Ok(())
     }
 
     async fn refresh_prices(&mut self) {

@@ -29,6 +29,11 @@ impl Quota {
         }
     }
 
+    /// Takes in a refusal that says how long to stay away.
+    pub(super) fn refused(&mut self, pause: Duration) {
+        self.told = Some((0, Instant::now() + pause));
+    }
+
     /// Calls left in the tightest window, until that window ends.
     pub(super) fn left(&self) -> Option<u32> {
         self.told.filter(|(_, reset)| Instant::now() < *reset).map(|(left, _)| left)

@@ -6,11 +6,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::poll::Poller;
 use super::*;
 use crate::config::RunpodConfig;
-use crate::domain::machine::GpuSample;
+use crate::domain::machine::{GpuReadings, GpuSample};
+use crate::domain::time::Timestamp;
+use crate::telemetry::{Sources, spawn};
 
 const KEY: &str = "rpa_test-key-0123456789";
 
@@ -255,6 +259,45 @@ async fn what_lies_beside_the_matter_may_be_missing() {
     fake.calls();
     assert_eq!(poller.poll(false).await.unwrap().len(), 3);
     assert_eq!(fake.calls(), ["/v2/pods"]);
+}
+
+#[tokio::test]
+async fn a_refusal_half_way_keeps_what_was_read_and_is_heeded() {
+    let fake = Fake::start(good()).await;
+    fake.set("/v2/serverless/ep1/workers", Answer { headers: vec![("retry-after", "17")], ..status(429, "") });
+    let mut poller = fake.poller();
+    let samples = poller.poll(false).await.unwrap();
+    assert_eq!(samples[3].state.as_deref(), Some("workers not known"));
+    assert!(poller.leave_alone().is_some_and(|pause| pause > Duration::from_secs(15)));
+    assert_eq!(fake.calls(), ["/v2/pods", "/v2/serverless", "/v2/serverless/ep1/workers"]);
+}
+
+#[tokio::test]
+async fn the_samplers_show_an_account_its_balance_and_its_troubles() {
+    let fake = Fake::start(good()).await;
+    let refused = Fake::start(Routes::from([("/v2/pods", status(401, ""))])).await;
+    for (config, expected) in [
+        (Some(config(&fake.base, Some(KEY))), "4 samples, balance -$435.85"),
+        (Some(config(&refused.base, Some(KEY))), "key refused after 300 s"),
+        (Some(config(&fake.base, None)), "no RunPod key (RUNPOD_API_KEY)"),
+        (None, "RunPod is not configured"),
+    ] {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let sources = Sources { runpod: config, ..Sources::default() };
+        let mut readings = spawn(sources, || Timestamp(0), &tasks, stop.clone());
+        let read = readings.wait_for(|now| now.runpod != GpuReadings::Loading);
+        let now = Arc::clone(&*tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap());
+        let shown = match &now.runpod {
+            GpuReadings::Ok { gpus, .. } => format!("{} samples, balance {}", gpus.len(), now.runpod_balance.unwrap()),
+            GpuReadings::Absent { why } => why.to_string(),
+            GpuReadings::Failed { why, retry_at, .. } => format!("{why} after {} s", (retry_at.0 + 500) / 1000),
+            GpuReadings::Loading => unreachable!(),
+        };
+        assert_eq!(shown, expected);
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
 }
 
 #[tokio::test]

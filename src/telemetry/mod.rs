@@ -123,6 +123,10 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// A key that is refused will not be good a moment later, and every try counts against the account's quota.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_secs(300);
 
+/// The least time between two looks at the account, whatever is configured and however often somebody asks: a look
+/// takes two to four of its 60 calls a minute.
+const RUNPOD_GAP: Duration = Duration::from_secs(5);
+
 /// Starts the samplers. They end with `stop`, and `tasks` can be waited for: a driver that hangs does not hold it up.
 pub fn spawn(
     sources: Sources,
@@ -156,7 +160,7 @@ pub fn spawn(
     match runpod {
         None => note(&board, |now| now.runpod = absent("RunPod is not configured")),
         Some(config) => {
-            let every = config.poll_every.max(Duration::from_secs(2));
+            let every = config.poll_every.max(RUNPOD_GAP);
             match Poller::new(config) {
                 Err(why) => note(&board, |now| now.runpod = GpuReadings::Absent { why: why.clone() }),
                 Ok(poller) => {
@@ -164,7 +168,7 @@ pub fn spawn(
                         every,
                         absent_every: every,
                         longest_backoff: Duration::from_secs(300).max(every),
-                        least_gap: Duration::from_secs(2),
+                        least_gap: RUNPOD_GAP,
                     };
                     let read = Rented { poller, board: Arc::clone(&board) };
                     let sampler = Gpus {
