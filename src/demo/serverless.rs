@@ -94,7 +94,7 @@ async fn health(State(endpoint): State<Arc<Endpoint>>) -> Response {
 async fn models(State(endpoint): State<Arc<Endpoint>>) -> Response {
     // Not a free probe: this too is a job that wakes a worker.
     let upstream = &endpoint.upstream;
-    let place = endpoint.workers.place(&upstream.world, &upstream.chance, Duration::from_millis(50), Duration::ZERO);
+    let place = endpoint.workers.place(&upstream.world, &upstream.chance, Duration::from_millis(50));
     sleep(upstream.world.scaled(place.wait)).await;
     let data: Vec<Value> =
         upstream.cards.iter().map(|card| json!({ "id": card.id, "object": "model", "owned_by": "vllm" })).collect();
@@ -109,7 +109,7 @@ async fn chat(State(endpoint): State<Arc<Endpoint>>, Extension(visit): Extension
         .map_err(|message| Refusal::BadRequest { message });
     match ask.and_then(|ask| upstream.prepare(&visit, ask, Duration::ZERO)) {
         Ok(mut play) => {
-            let place = endpoint.workers.place(&upstream.world, &upstream.chance, play.length(), Duration::ZERO);
+            let place = endpoint.workers.place(&upstream.world, &upstream.chance, play.length());
             play.cold += place.wait;
             play.perform().await
         }
@@ -142,7 +142,7 @@ fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<
     let ask = openai::read(&ask).map_err(|message| refuse(Refusal::BadRequest { message }))?;
     let play = upstream.prepare(visit, ask, Duration::ZERO).map_err(refuse)?;
     let length = play.length();
-    let place = endpoint.workers.place(&upstream.world, &upstream.chance, length, play.cold);
+    let place = endpoint.workers.place(&upstream.world, &upstream.chance, length);
     let now = Instant::now();
     let begins = now + upstream.world.scaled(place.wait + play.cold);
     let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, play.turn.id);

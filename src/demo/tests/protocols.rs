@@ -233,3 +233,50 @@ async fn the_card_follows_the_load() {
     drop(response);
     simulation.shutdown().await;
 }
+
+/// Simulated time, not real time: nothing else in this runtime has a timer, so the clock moves with the pacing alone.
+#[tokio::test(start_paused = true)]
+async fn times_are_believable() {
+    let simulation = Simulation::start(Options { seed: 5, speed: 1.0 }).await.unwrap();
+    let bench = Bench { simulation, client: reqwest::Client::builder().no_proxy().build().unwrap() };
+    for (id, speaks, first_ms, per_second) in [
+        ("anthropic", Speaks::Anthropic, 700..1_600, 45..80),
+        ("rtx-4090", Speaks::Ollama, 30..100, 70..110),
+        ("runpod-llama-70b", Speaks::Openai, 300..900, 28..45),
+        ("litellm", Speaks::Openai, 500..1_300, 60..140),
+        ("gemini", Speaks::Gemini, 400..950, 120..200),
+    ] {
+        let start = Instant::now();
+        let extra = json!({ "options": { "num_ctx": 8_192 } });
+        let key = bench.key(id);
+        let ask = bench.ask_with(id, speaks, "Explain how a scheduler decides", true, key.as_deref(), extra);
+        let mut response = ask.send().await.unwrap();
+        let mut text = String::new();
+        let mut first = None;
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            text.push_str(&String::from_utf8_lossy(&chunk));
+            let said = || events(speaks, &text).0.iter().any(|event| !text_of(speaks, event).is_empty());
+            if first.is_none() && said() {
+                first = Some(start.elapsed());
+            }
+        }
+        let first = first.unwrap();
+        let length: usize = events(speaks, &text).0.iter().map(|event| text_of(speaks, event).len()).sum();
+        let took = start.elapsed() - first;
+        assert!(first_ms.contains(&first.as_millis()), "{id}: first token after {first:?}");
+        let rate = (length as f64 / 4.0 / took.as_secs_f64()) as u64;
+        assert!(per_second.contains(&rate), "{id}: {rate} tokens per second");
+    }
+}
+
+#[tokio::test]
+async fn a_seed_repeats_its_answers() {
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let bench = Bench::new().await;
+        let got =
+            read(bench.ask("gemini", Speaks::Gemini, "Rate this action: wait", false).send().await.unwrap()).await;
+        texts.push(text_of(Speaks::Gemini, &got.json()));
+    }
+    assert_eq!(texts[0], texts[1]);
+}
