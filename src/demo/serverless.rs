@@ -74,10 +74,13 @@ pub(super) fn health_body(endpoint: &Endpoint) -> Value {
     let now = Instant::now();
     let jobs = endpoint.jobs();
     let is = |test: fn(&Job, Instant) -> bool| jobs.values().filter(|job| test(job, now)).count();
+    // Prompts over the OpenAI route are jobs as well.
+    let direct = usize::try_from(endpoint.upstream.load()).unwrap_or(0);
+    let running = is(|job, now| job.begins <= now && now < job.ends && !job.cancelled) + direct;
     json!({
         "jobs": {
             "completed": is(|job, now| job.ends <= now && !job.cancelled), "failed": 0,
-            "inProgress": is(|job, now| job.begins <= now && now < job.ends && !job.cancelled),
+            "inProgress": running,
             "inQueue": is(|job, now| now < job.begins && !job.cancelled), "retried": 0,
         },
         "workers": {

@@ -85,6 +85,9 @@ async fn the_account_shows_pods_endpoints_and_balance() {
 
     let refused = read(bench.client.get(format!("{base}/v2/pods")).send().await.unwrap()).await;
     assert_eq!((refused.status, refused.kind.as_str()), (401, "application/problem+json"));
+    bench.simulation.faults().set_for_next(&BackendId::from(RUNPOD_ACCOUNT), Fault::rate_limited(9.0), 1);
+    let limited = bench.client.get(format!("{base}/v2/pods")).bearer_auth(RUNPOD_KEY).send().await.unwrap();
+    assert_eq!((limited.status().as_u16(), limited.headers()["retry-after"].to_str().unwrap()), (429, "9"));
 }
 
 #[tokio::test]
