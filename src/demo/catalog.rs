@@ -13,7 +13,7 @@ use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts}
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
-use crate::domain::price::{PerToken, PriceRow, Pricing, Rates};
+use crate::domain::price::{PerToken, PriceRow, Pricing, Rates, SizeTier};
 use crate::domain::privacy::Reach;
 use crate::domain::task::Task;
 use crate::domain::tier::Tier;
@@ -50,6 +50,10 @@ pub(super) struct Card {
     pub(super) context: u32,
     pub(super) max_output: u32,
     pub(super) cost: Cost,
+    /// What writing to the cache costs, in input prices: briefly, and for an hour.
+    pub(super) cache_write: &'static [f64],
+    /// Above so many prompt tokens the whole request costs so many times the input and the output price.
+    pub(super) long: Option<(u64, f64, f64)>,
     /// Time to the first token of a short prompt, in milliseconds, from and to.
     pub(super) first_ms: (f32, f32),
     /// Tokens per second.
@@ -69,6 +73,8 @@ const CARD: Card = Card {
     context: 1_000_000,
     max_output: 128_000,
     cost: Cost::Free,
+    cache_write: &[],
+    long: None,
     first_ms: (700.0, 1_400.0),
     rate: 70.0,
     reasons: false,
@@ -80,6 +86,11 @@ const STRONG: &[Task] = &[Reasoning, Planning, Code, Explanation, Mathematics];
 const LIGHT: &[Task] = &[Reward, Extraction, Question, Context, Summary, General];
 const PROSE: &[Task] = &[Creative, Explanation, Code, Reasoning, General];
 
+const ANTHROPIC: Card = Card { cache_write: &[1.25, 2.0], ..CARD };
+
+const GPT_6: Card =
+    Card { context: 1_050_000, cache_write: &[1.25], long: Some((272_000, 2.0, 1.5)), reasons: true, ..CARD };
+
 const CLAUDE: &[Card] = &[
     Card {
         id: "claude-opus-5-5",
@@ -87,16 +98,17 @@ const CLAUDE: &[Card] = &[
         cost: Cost::Tokens(4.0, 20.0, 0.20),
         first_ms: (950.0, 1_500.0),
         rate: 60.0,
-        ..CARD
+        ..ANTHROPIC
     },
-    Card { id: "claude-sonnet-5-5", roles: STRONG, cost: Cost::Tokens(2.0, 10.0, 0.10), ..CARD },
+    Card { id: "claude-sonnet-5-5", roles: STRONG, cost: Cost::Tokens(2.0, 10.0, 0.10), ..ANTHROPIC },
     Card {
         id: "claude-haiku-5-5",
         roles: LIGHT,
         cost: Cost::Tokens(0.10, 0.50, 0.01),
         first_ms: (350.0, 700.0),
         rate: 140.0,
-        ..CARD
+        long: Some((100_000, 5.0, 5.0)),
+        ..ANTHROPIC
     },
 ];
 
@@ -179,12 +191,10 @@ const LITELLM: &[Card] = &[
     Card {
         id: "gpt-6-sol",
         roles: PROSE,
-        context: 1_050_000,
         cost: Cost::Tokens(2.0, 10.0, 0.20),
         first_ms: (600.0, 1_200.0),
         rate: 85.0,
-        reasons: true,
-        ..CARD
+        ..GPT_6
     },
     Card {
         id: "deepseek-v4-pro",
@@ -206,24 +216,14 @@ const LITELLM: &[Card] = &[
 ];
 
 const OPENAI: &[Card] = &[
-    Card {
-        id: "gpt-6-sol",
-        context: 1_050_000,
-        cost: Cost::Tokens(2.0, 10.0, 0.20),
-        first_ms: (550.0, 1_100.0),
-        rate: 90.0,
-        reasons: true,
-        ..CARD
-    },
+    Card { id: "gpt-6-sol", cost: Cost::Tokens(2.0, 10.0, 0.20), first_ms: (550.0, 1_100.0), rate: 90.0, ..GPT_6 },
     Card {
         id: "gpt-6-luna",
         roles: LIGHT,
-        context: 1_050_000,
         cost: Cost::Tokens(0.10, 0.50, 0.01),
         first_ms: (300.0, 650.0),
         rate: 150.0,
-        reasons: true,
-        ..CARD
+        ..GPT_6
     },
 ];
 
@@ -296,16 +296,19 @@ impl Card {
     /// The price per token, where there is one.
     pub(super) fn price(&self) -> Option<PriceRow> {
         let Cost::Tokens(input, output, cache_read) = self.cost else { return None };
-        let price = |usd| PerToken::from_usd_per_million(usd).unwrap_or_default();
-        let base = Rates {
-            input: price(input),
-            output: price(output),
-            cache_read: Some(price(cache_read)),
-            // Anthropic and OpenAI charge a quarter more for what they write to their caches, and twice for an hour.
-            cache_write: Some(price(input * 1.25)),
-            cache_write_1h: Some(price(input * 2.0)),
+        let rates = |in_factor: f64, out_factor: f64| {
+            let price = |usd| PerToken::from_usd_per_million(usd).unwrap_or_default();
+            let write = |at: usize| self.cache_write.get(at).map(|factor| price(input * factor * in_factor));
+            Rates {
+                input: price(input * in_factor),
+                output: price(output * out_factor),
+                cache_read: Some(price(cache_read * in_factor)),
+                cache_write: write(0),
+                cache_write_1h: write(1),
+            }
         };
-        Some(PriceRow { from: None, until: None, base, tiers: Vec::new() })
+        let tiers = self.long.map(|(above, times_in, times_out)| SizeTier { above, rates: rates(times_in, times_out) });
+        Some(PriceRow { from: None, until: None, base: rates(1.0, 1.0), tiers: tiers.into_iter().collect() })
     }
 
     fn spec(&self) -> ModelSpec {

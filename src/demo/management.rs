@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -328,7 +328,14 @@ impl Dialect for Problems {
     fn refuse(&self, refusal: &Refusal) -> Response {
         match refusal {
             Refusal::BadKey => problem(401, "Unauthorized", "missing bearer token"),
-            Refusal::RateLimited { .. } => problem(429, "Too Many Requests", "rate limit exceeded"),
+            Refusal::RateLimited { retry_after } => {
+                let mut response = problem(429, "Too Many Requests", "rate limit exceeded");
+                if let Some(seconds) = retry_after {
+                    response.headers_mut().insert("retry-after", HeaderValue::from(*seconds));
+                }
+                response
+            }
+            Refusal::Overloaded => problem(503, "Service Unavailable", "try again later"),
             _ => problem(500, "Internal Server Error", "something went wrong"),
         }
     }

@@ -80,6 +80,12 @@ pub struct Simulation {
     _stop: tokio_util::sync::DropGuard,
 }
 
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").field("speed", &self.world.speed).finish_non_exhaustive()
+    }
+}
+
 impl Simulation {
     /// Starts every upstream on a free port of 127.0.0.1.
     ///
@@ -120,7 +126,7 @@ impl Simulation {
                     if gpu.is_none() {
                         // The first host has its small model in memory, as somebody who uses it daily has.
                         if let Some(card) = upstream.cards.first() {
-                            memory.load(&upstream, card, card.context, Some(Duration::from_secs(600)));
+                            memory.preload(card);
                         }
                         gpu = Some(SimulatedGpu::new(Arc::clone(&upstream), Arc::clone(&memory)));
                     }

@@ -30,6 +30,8 @@ pub(super) struct Ollama;
 #[derive(Clone, Copy, Debug)]
 struct Loaded {
     window: u32,
+    /// When it is there: others wait for a model that is being loaded.
+    ready_at: Instant,
     /// When it is dropped; `None` for never.
     until: Option<Instant>,
 }
@@ -56,10 +58,21 @@ impl Memory {
     /// Has a model ready, and says how long that takes in simulated time. A changed window means loading again.
     pub(super) fn load(&self, upstream: &Upstream, card: &Card, window: u32, keep: Option<Duration>) -> Duration {
         let mut loaded = self.loaded();
-        let warm = loaded.get(card.id).is_some_and(|model| model.window == window);
-        let until = keep.map(|keep| Instant::now() + upstream.world.scaled(keep));
-        loaded.insert(card.id, Loaded { window, until });
-        if warm { Duration::from_millis(2) } else { upstream.chance.millis((1_200.0, 1_900.0)) * gigabytes(card) / 4 }
+        let now = Instant::now();
+        let ready_at = match loaded.get(card.id) {
+            Some(model) if model.window == window => model.ready_at,
+            _ => now + upstream.world.scaled(upstream.chance.millis((1_200.0, 1_900.0)) * gigabytes(card) / 4),
+        };
+        let until = keep.map(|keep| ready_at.max(now) + upstream.world.scaled(keep));
+        loaded.insert(card.id, Loaded { window, ready_at, until });
+        // Even a model that is there takes a moment to be found.
+        Duration::from_millis(2) + ready_at.saturating_duration_since(now).mul_f32(upstream.world.speed)
+    }
+
+    /// Has a model in memory since before the simulation began.
+    pub(super) fn preload(&self, card: &Card) {
+        let now = Instant::now();
+        self.loaded().insert(card.id, Loaded { window: card.context, ready_at: now, until: None });
     }
 }
 

@@ -74,10 +74,13 @@ pub(super) fn health_body(endpoint: &Endpoint) -> Value {
     let now = Instant::now();
     let jobs = endpoint.jobs();
     let is = |test: fn(&Job, Instant) -> bool| jobs.values().filter(|job| test(job, now)).count();
+    // Prompts over the OpenAI route are jobs as well.
+    let direct = usize::try_from(endpoint.upstream.load()).unwrap_or(0);
+    let running = is(|job, now| job.begins <= now && now < job.ends && !job.cancelled) + direct;
     json!({
         "jobs": {
             "completed": is(|job, now| job.ends <= now && !job.cancelled), "failed": 0,
-            "inProgress": is(|job, now| job.begins <= now && now < job.ends && !job.cancelled),
+            "inProgress": running,
             "inQueue": is(|job, now| now < job.begins && !job.cancelled), "retried": 0,
         },
         "workers": {
@@ -94,7 +97,7 @@ async fn health(State(endpoint): State<Arc<Endpoint>>) -> Response {
 async fn models(State(endpoint): State<Arc<Endpoint>>) -> Response {
     // Not a free probe: this too is a job that wakes a worker.
     let upstream = &endpoint.upstream;
-    let place = endpoint.workers.place(&upstream.world, &upstream.chance, Duration::from_millis(50), Duration::ZERO);
+    let place = endpoint.workers.place(&upstream.world, &upstream.chance, Duration::from_millis(50));
     sleep(upstream.world.scaled(place.wait)).await;
     let data: Vec<Value> =
         upstream.cards.iter().map(|card| json!({ "id": card.id, "object": "model", "owned_by": "vllm" })).collect();
@@ -109,7 +112,7 @@ async fn chat(State(endpoint): State<Arc<Endpoint>>, Extension(visit): Extension
         .map_err(|message| Refusal::BadRequest { message });
     match ask.and_then(|ask| upstream.prepare(&visit, ask, Duration::ZERO)) {
         Ok(mut play) => {
-            let place = endpoint.workers.place(&upstream.world, &upstream.chance, play.length(), Duration::ZERO);
+            let place = endpoint.workers.place(&upstream.world, &upstream.chance, play.length());
             play.cold += place.wait;
             play.perform().await
         }
@@ -142,7 +145,7 @@ fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<
     let ask = openai::read(&ask).map_err(|message| refuse(Refusal::BadRequest { message }))?;
     let play = upstream.prepare(visit, ask, Duration::ZERO).map_err(refuse)?;
     let length = play.length();
-    let place = endpoint.workers.place(&upstream.world, &upstream.chance, length, play.cold);
+    let place = endpoint.workers.place(&upstream.world, &upstream.chance, length);
     let now = Instant::now();
     let begins = now + upstream.world.scaled(place.wait + play.cold);
     let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, play.turn.id);

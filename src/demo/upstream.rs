@@ -122,20 +122,7 @@ impl Upstream {
         let limit = card.map_or(8_192, |card| card.context);
         let kind = visit.fault.map(|fault| fault.kind);
         let number = visit.fault.map_or(0.0, |fault| fault.number);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds, clamped first")]
-        let refusal = match kind {
-            Some(FaultKind::RateLimited) => {
-                let seconds = number.clamp(0.0, 1e6) as u32;
-                Some(Refusal::RateLimited { retry_after: (seconds > 0).then_some(seconds) })
-            }
-            Some(FaultKind::Overloaded) => Some(Refusal::Overloaded),
-            Some(FaultKind::ServerError) => Some(Refusal::ServerError),
-            Some(FaultKind::OutOfCredit) => Some(Refusal::OutOfCredit),
-            Some(FaultKind::ModelMissing) => Some(Refusal::ModelMissing { model: ask.model.clone() }),
-            Some(FaultKind::ContextTooLong) => Some(Refusal::ContextTooLong { tokens: limit + 1_000, limit }),
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = visit.fault.and_then(|fault| refusal(fault, &ask.model, limit)) {
             return Err(refusal);
         }
         let Some(card) = card else { return Err(Refusal::ModelMissing { model: ask.model }) };
@@ -186,6 +173,23 @@ impl Upstream {
             first,
             per_token,
         })
+    }
+}
+
+/// How a service refuses under a fault; `None` for the faults that are no refusals.
+fn refusal(fault: Fault, model: &str, limit: u32) -> Option<Refusal> {
+    match fault.kind {
+        FaultKind::RateLimited => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds, clamped first")]
+            let seconds = fault.number.clamp(0.0, 1e6) as u32;
+            Some(Refusal::RateLimited { retry_after: (seconds > 0).then_some(seconds) })
+        }
+        FaultKind::Overloaded => Some(Refusal::Overloaded),
+        FaultKind::ServerError => Some(Refusal::ServerError),
+        FaultKind::OutOfCredit => Some(Refusal::OutOfCredit),
+        FaultKind::ModelMissing => Some(Refusal::ModelMissing { model: model.to_owned() }),
+        FaultKind::ContextTooLong => Some(Refusal::ContextTooLong { tokens: limit + 1_000, limit }),
+        _ => None,
     }
 }
 
@@ -388,7 +392,9 @@ pub(super) async fn door(
     let is_prompt = is_prompt(&parts.method, &path);
     let shown = parts.uri.path_and_query().map_or(path.clone(), ToString::to_string);
     let entry = upstream.world.log.begin(&upstream.id, shown, is_prompt, &body);
-    let mut fault = upstream.world.faults.draw(&upstream.id, is_prompt);
+    // An account has no prompts: there every request is the real thing.
+    let is_account = upstream.cards.is_empty();
+    let mut fault = upstream.world.faults.draw(&upstream.id, is_prompt || is_account);
     if upstream.off.load(Ordering::Relaxed) {
         fault = Some(FaultKind::Down.into());
     }
@@ -398,6 +404,7 @@ pub(super) async fn door(
         Some(key) => !upstream.dialect.is_open(&path) && !upstream.dialect.knows(&parts.headers, key),
         None => false,
     };
+    let refused = fault.filter(|_| is_account).and_then(|fault| refusal(fault, "", 0));
     let response = match fault.map(|fault| fault.kind) {
         Some(FaultKind::Down) => {
             line.cut();
@@ -414,6 +421,7 @@ pub(super) async fn door(
         }
         Some(FaultKind::KeyRefused) => upstream.dialect.refuse(&Refusal::BadKey),
         _ if bad_key => upstream.dialect.refuse(&Refusal::BadKey),
+        _ if let Some(refusal) = &refused => upstream.dialect.refuse(refusal),
         _ => {
             parts.extensions.insert(Visit { fault, entry: entry.clone() });
             let request = Request::from_parts(parts, Body::from(body));

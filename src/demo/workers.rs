@@ -79,8 +79,8 @@ impl Workers {
         self.current(world).push(worker);
     }
 
-    /// Gives a request of this length a worker; `more` is added to the start of a new one.
-    pub(super) fn place(&self, world: &World, chance: &Chance, length: Duration, more: Duration) -> Place {
+    /// Gives a request of this length a worker, and starts one if all are full and there may be more.
+    pub(super) fn place(&self, world: &World, chance: &Chance, length: Duration) -> Place {
         let each = self.scaling.each;
         let free = |workers: &[Worker]| {
             let free = workers.iter().filter(|worker| worker.busy.len() < each);
@@ -89,7 +89,7 @@ impl Workers {
         let found = free(&self.current(world));
         let has_room = self.current(world).len() < self.scaling.max;
         if found.is_none() && has_room {
-            self.start(world, chance, chance.millis(self.scaling.start) + more);
+            self.start(world, chance, chance.millis(self.scaling.start));
         }
         let now = Instant::now();
         let mut workers = self.current(world);
@@ -99,7 +99,7 @@ impl Workers {
             // All are full: the one that gets free first.
             None => workers.iter_mut().min_by_key(|worker| worker.busy.iter().min().copied()),
         };
-        let Some(worker) = worker else { return Place { worker: String::new(), wait: more } };
+        let Some(worker) = worker else { return Place { worker: String::new(), wait: Duration::ZERO } };
         let full = worker.busy.len() >= each;
         let freed = worker.busy.iter().min().copied().filter(|_| full).unwrap_or(now);
         let begins = worker.ready_at.max(freed).max(now);

@@ -1,0 +1,136 @@
+//! Each fault on each chat protocol, as a client meets it.
+
+use super::*;
+
+/// What a client meets: the response, or none.
+async fn meet(bench: &Bench, id: &str, speaks: Speaks, fault: Fault, stream: bool) -> Option<Got> {
+    bench.simulation.faults().set_for_next(&BackendId::from(id), fault, 1);
+    let sent = bench.ask(id, speaks, "Explain how a scheduler decides", stream).send();
+    match tokio::time::timeout(Duration::from_millis(700), sent).await {
+        Ok(Ok(response)) => Some(read(response).await),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn every_fault_shows_on_every_protocol() {
+    let bench = Bench::new().await;
+    let one = async |id, speaks| {
+        // Warm, so that no cold start is mistaken for silence.
+        read(bench.ask(id, speaks, "hello", false).send().await.unwrap()).await;
+        for kind in FaultKind::ALL {
+            for stream in [false, true] {
+                let got = meet(&bench, id, speaks, Fault::from(kind), stream).await;
+                check(id, speaks, kind, stream, got.as_ref());
+            }
+        }
+        let got = read(bench.ask(id, speaks, "hello", true).send().await.unwrap()).await;
+        assert!(events(speaks, &got.text).1, "{id} is well again");
+    };
+    // Side by side: most of the time goes into waiting for what never comes.
+    futures::future::join_all(CHATS.map(|(id, speaks)| one(id, speaks))).await;
+    assert!(bench.simulation.faults().current().is_empty());
+}
+
+fn check(id: &str, speaks: Speaks, kind: FaultKind, stream: bool, got: Option<&Got>) {
+    let at = format!("{id} {kind} stream={stream}: {:?}", got.map(|got| (got.status, got.proper, &got.text)));
+    if matches!(kind, FaultKind::Down | FaultKind::Silent) {
+        assert!(got.is_none(), "{at}");
+        return;
+    }
+    let got = got.unwrap_or_else(|| panic!("{at}"));
+    let (events, ended) = events(speaks, &got.text);
+    let ended = stream && ended;
+    let parses = serde_json::from_str::<Value>(&got.text).is_ok();
+    let worker = id == "runpod-llama-70b";
+    let status = |plain: u16| assert!(got.status == plain || worker && got.text.contains("worker_error"), "{at}");
+    match kind {
+        FaultKind::Slow | FaultKind::ColdStart => assert!(got.proper && (ended || parses), "{at}"),
+        FaultKind::RateLimited => assert_eq!(got.status, 429, "{at}"),
+        FaultKind::Overloaded => status(if speaks == Speaks::Anthropic { 529 } else { 503 }),
+        FaultKind::ServerError => status(500),
+        FaultKind::KeyRefused => assert!(matches!(got.status, 400 | 401), "{at}"),
+        FaultKind::OutOfCredit => assert!(matches!(got.status, 400 | 402 | 429), "{at}"),
+        FaultKind::ModelMissing => status(if id == "litellm" { 400 } else { 404 }),
+        FaultKind::ContextTooLong => status(400),
+        FaultKind::CutMidStream | FaultKind::StallMidStream => {
+            assert!(!got.proper && !ended && !got.text.is_empty(), "{at}");
+            if stream {
+                let pieces = events.iter().filter(|event| !text_of(speaks, event).is_empty()).count();
+                assert_eq!(pieces, 2, "{at}");
+            }
+        }
+        FaultKind::ErrorInsideStream => {
+            assert!(got.status == 200 && got.proper && !ended && got.text.contains("\"error\""), "{at}");
+        }
+        FaultKind::Html => assert!(got.status == 200 && got.kind.starts_with("text/html"), "{at}"),
+        FaultKind::HalfJson => assert!(got.status == 200 && got.proper && !ended && !parses, "{at}"),
+        FaultKind::Empty => {
+            assert!(got.status == 200 && got.proper && (ended || parses), "{at}");
+            assert!(events.iter().all(|event| text_of(speaks, event).is_empty()), "{at}");
+        }
+        FaultKind::WrongContentType => assert!(got.status == 200 && got.kind.starts_with("text/plain"), "{at}"),
+        FaultKind::Garbage => assert!(got.status == 200 && events.is_empty() && !parses, "{at}"),
+        FaultKind::Down | FaultKind::Silent => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn a_standing_fault_stays_and_probes_meet_only_some() {
+    let bench = Bench::new().await;
+    let id = BackendId::from("rtx-4090");
+    let faults = bench.simulation.faults();
+    let probe = || bench.client.get(bench.url("rtx-4090", "/api/version")).send();
+    faults.set(&id, Some(Fault::from(FaultKind::ServerError)));
+    assert_eq!(probe().await.unwrap().status(), 200);
+    for _ in 0..2 {
+        let got = read(bench.ask("rtx-4090", Speaks::Ollama, "hi", false).send().await.unwrap()).await;
+        assert_eq!(got.status, 500);
+    }
+    faults.set(&id, Some(Fault::from(FaultKind::Down)));
+    assert!(probe().await.is_err());
+    assert_eq!(faults.current(), [(id.clone(), Fault::from(FaultKind::Down))]);
+    faults.set(&id, None);
+    assert_eq!(probe().await.unwrap().status(), 200);
+    assert!(bench.simulation.log().iter().any(|seen| seen.fault == Some(FaultKind::Down) && seen.status.is_none()));
+}
+
+#[tokio::test]
+async fn retry_after_is_stated_unless_it_is_zero() {
+    let bench = Bench::new().await;
+    for (number, stated) in [(7.0, Some("7")), (0.0, None)] {
+        bench.simulation.faults().set_for_next(&BackendId::from("anthropic"), Fault::rate_limited(number), 1);
+        let response = bench.ask("anthropic", Speaks::Anthropic, "hi", true).send().await.unwrap();
+        assert_eq!(response.headers().get("retry-after").map(|value| value.to_str().unwrap()), stated);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_billed_for_what_was_sent() {
+    let bench = Bench::new().await;
+    let got = meet(&bench, "openai", Speaks::Openai, Fault::cut_after(3.0), true).await.unwrap();
+    assert!(!got.proper);
+    let seen = bench.simulation.log().pop().unwrap();
+    assert!((1..30).contains(&seen.output_tokens), "{}", seen.output_tokens);
+}
+
+#[tokio::test]
+async fn shutdown_ends_even_what_stalls() {
+    let bench = Bench::new().await;
+    bench.simulation.faults().set(&BackendId::from("gemini"), Some(Fault::from(FaultKind::StallMidStream)));
+    bench.simulation.faults().set(&BackendId::from("anthropic"), Some(Fault::from(FaultKind::Silent)));
+    let stalled = bench.ask("gemini", Speaks::Gemini, "Explain schedulers", true).send().await.unwrap();
+    let silent = tokio::task::JoinSet::from_iter([bench.ask("anthropic", Speaks::Anthropic, "hi", true).send()]);
+    tokio::time::timeout(Duration::from_secs(5), bench.simulation.shutdown()).await.expect("everything ends");
+    drop((stalled, silent));
+}
+
+#[test]
+fn faults_are_named_as_they_are_written() {
+    for kind in FaultKind::ALL {
+        assert_eq!(kind.name().parse::<FaultKind>().unwrap(), kind);
+        assert_eq!(kind.name().parse::<Fault>().unwrap(), Fault::from(kind));
+    }
+    assert_eq!("slow 4".parse::<Fault>().unwrap(), Fault::slow(4.0));
+    assert!("sideways".parse::<FaultKind>().unwrap_err().to_string().contains("rate-limited"));
+}
