@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::output::{Failure, Output, Style};
-use super::session::{self, Session};
+use super::session::{self, Session, Watch};
 use crate::domain::fleet::{Backend, KeyState, Trouble};
 use crate::domain::health::Health;
 use crate::domain::machine::GpuReadings;
@@ -67,7 +67,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
             checks.push(Check::new(Grade::Note, "configuration", warning.to_string(), ""));
         }
     }
-    let (session, config) = Session::open(global).await?;
+    let (session, config) = Session::open(global, Watch::MachinesToo).await?;
     session.engine.first_probes(PATIENCE).await;
     let snapshot = session.engine.snapshot();
     checks.extend(snapshot.fleet.backends.iter().map(|backend| check_backend(backend)));

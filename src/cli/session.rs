@@ -7,12 +7,22 @@ use super::output::Failure;
 use crate::config::{self, ColorChoice, Config, Loaded};
 use crate::demo::{self, Simulation};
 use crate::engine::{Engine, Options};
+use crate::telemetry::GpuSource;
 
 /// How long a command waits for the first word of every backend before it decides without it. Local backends answer in
 /// milliseconds; a hosted one that takes longer is tried on trust.
 const FIRST_PROBES: Duration = Duration::from_millis(1_500);
 /// How long what is in flight may take when a command ends.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// What the engine of a command keeps an eye on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// The backends alone: a command that ends after one request has no use for more.
+    BackendsOnly,
+    /// GPUs, rented machines and this host as well.
+    MachinesToo,
+}
 
 /// A running engine, and the simulated tiers under it, if it is a demonstration.
 pub struct Session {
@@ -54,7 +64,7 @@ impl Session {
     ///
     /// If the configuration is wrong or the engine cannot be started.
     pub async fn start(global: &Global) -> Result<Self, Failure> {
-        let (session, _) = Self::open(global).await?;
+        let (session, _) = Self::open(global, Watch::BackendsOnly).await?;
         session.engine.first_probes(FIRST_PROBES).await;
         Ok(session)
     }
@@ -64,7 +74,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::start`].
-    pub async fn open(global: &Global) -> Result<(Self, Config), Failure> {
+    pub async fn open(global: &Global, watch: Watch) -> Result<(Self, Config), Failure> {
         let simulation = if global.demo {
             let simulation = Simulation::start(demo::Options::default())
                 .await
@@ -78,7 +88,12 @@ impl Session {
             None => load(global)?.config,
         };
         apply_flags(&mut config, global);
-        let options = Options { simulated: simulation.is_some(), ..Options::default() };
+        let options = Options {
+            simulated: simulation.is_some(),
+            local_gpu: simulation.as_ref().map(|simulation| Box::new(simulation.gpu()) as Box<dyn GpuSource>),
+            telemetry: watch == Watch::MachinesToo,
+            ..Options::default()
+        };
         let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok((Self { engine, simulation }, config))
     }

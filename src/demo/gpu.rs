@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::ollama::Memory;
 use super::upstream::Upstream;
 use crate::domain::machine::GpuSample;
+use crate::telemetry::{GpuSource, Reading};
 
 /// The card of the simulated local host.
 #[derive(Clone)]
@@ -19,6 +20,12 @@ pub struct SimulatedGpu {
 impl fmt::Debug for SimulatedGpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimulatedGpu").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl GpuSource for SimulatedGpu {
+    fn read(&mut self) -> Reading {
+        Reading::Samples(Self::read(self, Instant::now()))
     }
 }
 
