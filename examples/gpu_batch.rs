@@ -1,5 +1,7 @@
 //! Training pipeline: bulk inference on the GPU tier. Run it with `cargo run --example gpu_batch`.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use futures::StreamExt;
 use llm_call::demo::Simulation;
 use llm_call::engine::Options;

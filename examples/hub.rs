@@ -1,5 +1,7 @@
 //! Hub: messages between modules, each routed by what it is. Run it with `cargo run --example hub`.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use llm_call::demo::Simulation;
 use llm_call::engine::Options;
 use llm_call::{Engine, Privacy};

@@ -2,6 +2,8 @@
 //!
 //! It runs on simulated tiers; `Engine::start` with your own configuration is all that changes for real ones.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use llm_call::demo::Simulation;
 use llm_call::engine::Options;
 use llm_call::{Engine, Tier};

@@ -3,6 +3,8 @@
 //!
 //! Arguments: the file, then optionally `--light`, `--size COLUMNSxROWS`, `--keys TEXT` (typed into the prompt).
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -111,6 +113,7 @@ const CELL_HEIGHT: f32 = 18.0;
 
 fn svg(screen: &vt100::Screen, light: bool) -> String {
     let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
     let (background, foreground) = if light { ("#ffffff", "#24292f") } else { ("#0d1117", "#d0d7de") };
     let (width, height) = (f32::from(columns) * CELL_WIDTH + 24.0, f32::from(rows) * CELL_HEIGHT + 24.0);
     let mut text = format!(

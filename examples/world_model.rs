@@ -1,6 +1,8 @@
 //! World Model: Claude understands a scenario once, the local tier predicts the next states quickly. Run it with
 //! `cargo run --example world_model`.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use llm_call::Engine;
 use llm_call::demo::Simulation;
 use llm_call::engine::Options;
