@@ -1,5 +1,6 @@
 //! One request through the engine and a loopback upstream, against the same request by bare reqwest: what the router
 //! costs a request. The ratio of the two is the figure; both run in one process, one after the other.
+#![expect(clippy::expect_used, reason = "what cannot go on fails")]
 
 use std::future::IntoFuture;
 use std::time::Duration;

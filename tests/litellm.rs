@@ -1,6 +1,12 @@
 //! Promise: the frontier tier works with a real LiteLLM proxy, streamed and not, its errors, its models, its cost.
 //!
 //! `.ci/run` starts the proxy and names it in `LLM_CALL_TEST_LITELLM`. Without it these tests say that they are skipped.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what cannot go on fails, what is skipped says so"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Promise: the real program, in a real pseudo-terminal: a prompt is typed and answered, a tier is drained, traffic moves,
 //! the window changes its size, and the terminal is left as it was found, however the program ends.
+#![expect(clippy::expect_used, reason = "what cannot go on fails")]
 #![cfg(unix)]
 
 use std::io::{Read, Write};
@@ -140,7 +141,7 @@ fn a_prompt_is_answered_a_tier_is_drained_and_traffic_moves() {
 
 #[test]
 fn every_size_is_survived() {
-    let mut terminal = Terminal::open(&["demo"], 120, 40);
+    let terminal = Terminal::open(&["demo"], 120, 40);
     terminal.wait_for("the first frame", |screen| screen.contains("DEMO"));
     for (columns, rows) in [(80, 24), (60, 20), (20, 5), (5, 2), (1, 1), (200, 60), (100, 30)] {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };

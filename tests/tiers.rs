@@ -1,6 +1,7 @@
 //! Promise: the engine reaches all four tiers over their real protocols, streamed and whole, and moves on when one fails.
 //!
 //! The upstreams are the demonstration's: real HTTP servers on loopback.
+#![expect(clippy::expect_used, reason = "what cannot go on fails")]
 
 use std::str::FromStr;
 use std::time::Duration;
