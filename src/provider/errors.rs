@@ -310,7 +310,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 /// Google's daily quotas refill at midnight in California. Winter time is assumed: an hour too long in summer.
 fn until_pacific_midnight() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Duration::from_secs(86_400 - (now - 8 * 3600) % 86_400)
+    Duration::from_secs(86_400 - now.saturating_sub(8 * 3600) % 86_400)
 }
 
 /// Takes one optional parameter out of a body if an error's message refuses it by name. Returns whether it did.

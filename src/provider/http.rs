@@ -59,7 +59,8 @@ impl Secrets {
             if failure.message.contains(secret) {
                 failure.message = failure.message.replace(secret, "[key]");
             }
-            let shown = failure.message.trim_end_matches('…');
+            // A message that was cut may have been cut in the middle of one.
+            let Some(shown) = failure.message.strip_suffix('…') else { continue };
             let cut = (SHORTEST_SECRET..secret.len())
                 .rev()
                 .find(|length| secret.get(..*length).is_some_and(|start| shown.ends_with(start)));

@@ -52,6 +52,13 @@ pub fn sse(body: &str) -> Reply {
     reply(200, "text/event-stream", body)
 }
 
+/// A body that is written piece by piece.
+pub fn pieces(content_type: &str, body: &[&[u8]]) -> Reply {
+    let mut reply = reply(200, content_type, "");
+    reply.pieces.extend(body.iter().map(|piece| piece.to_vec()));
+    reply
+}
+
 /// A recorded answer of a LiteLLM proxy; its body as it was, its framing made plain.
 pub fn recorded(file: &str) -> Reply {
     let path = format!("{}/tests/fixtures/litellm/{file}.http", env!("CARGO_MANIFEST_DIR"));

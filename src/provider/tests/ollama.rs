@@ -76,6 +76,9 @@ fn a_cut_prompt_is_noticed_and_a_rough_estimate_is_no_proof() {
     assert!(was_cut(8192, 6_000, 40, 100));
     // The window was filled by the answer.
     assert!(!was_cut(8192, 7_000, 7_000, 1_192));
+    // An estimate that was a little high, and a window that is wider than we were told.
+    assert!(!was_cut(8192, 9_000, 7_500, 692));
+    assert!(!was_cut(8192, 40_000, 12_000, 100));
     // Well within the window: a server that counts only what its cache had not.
     assert!(!was_cut(32_768, 3_000, 50, 100));
     // Short prompts, bad estimates, servers that do not count.
@@ -139,4 +142,27 @@ async fn a_probe_tells_what_is_loaded_and_what_runs_elsewhere() {
             ("llama3".to_owned(), Some(false), Some(NUM_CTX), false),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_cloud_model_that_is_refused_says_nothing_about_the_machines_own() {
+    let upstream =
+        Upstream::always(json_reply(401, &json!({"error": "unauthorized", "signin_url": "https://x"}))).await;
+    let client = upstream.client(Protocol::Ollama);
+    for (model, class) in [("gpt-oss:120b-cloud", FailureClass::ModelMissing), ("qwen3:8b", FailureClass::KeyRefused)] {
+        let answer = ask(&client, &rich(), &Call { model: model.into(), ..call(true) }).await;
+        assert_eq!(answer.class(), Some(class), "{model}");
+        let window = upstream.seen().last().expect("a request").body["options"].get("num_ctx").cloned();
+        assert_eq!(window.is_none(), model.ends_with("-cloud"));
+    }
+}
+
+#[tokio::test]
+async fn a_line_cut_at_any_byte_is_one_line() {
+    let body = "{\"message\":{\"content\":\"grüße 🦀\"},\"done\":false}\r\n\n{\"message\":{},\"done\":true}".as_bytes();
+    for at in 0..=body.len() {
+        let upstream = Upstream::always(pieces("application/x-ndjson", &[&body[..at], &body[at..]])).await;
+        let answer = upstream.ask(Protocol::Ollama, &rich(), true).await;
+        assert_eq!((answer.text.as_str(), answer.finish), ("grüße 🦀", Some(Finish::Stop)), "cut at {at}");
+    }
 }

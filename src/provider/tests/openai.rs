@@ -3,6 +3,7 @@ use serde_json::json;
 use super::super::openai_answer::usage as normalised;
 use super::super::tests::*;
 use super::*;
+use crate::domain::failure::FailureClass;
 use crate::domain::fleet::Protocol;
 use crate::domain::price::PerToken;
 use crate::domain::prompt::ToolCall;
@@ -208,11 +209,13 @@ fn the_body_is_as_the_model_wants_it() {
 }
 
 #[tokio::test]
-async fn a_list_of_models_gives_windows_and_a_host_without_one_is_up() {
+async fn a_list_of_models_gives_windows_and_a_host_without_one_is_not_down() {
     let upstream = Upstream::always(json_reply(200, &json!({"data": [{"id": "q", "max_model_len": 4096}]}))).await;
     let report = probe(&upstream, Protocol::Openai).await;
     assert_eq!(report.health, Health::Up);
     assert_eq!(report.models.expect("models")[0].context, Some(4096));
+    let silent = Upstream::always(json_reply(404, &json!({"detail": "Not Found"}))).await;
+    assert_eq!(probe(&silent, Protocol::Openai).await.health, Health::Degraded);
     let down = Upstream::always(reply(502, "text/html", "<html>bad gateway</html>")).await;
     assert_eq!(probe(&down, Protocol::Openai).await.health, Health::Down);
 }
