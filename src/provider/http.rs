@@ -164,7 +164,12 @@ impl Http {
 
     /// The same, whatever the body.
     pub(super) async fn get_text(&self, path: &str) -> Result<(u16, String), Failure> {
-        let response = self.accepted(self.client.get(self.url(path)).timeout(PROBE_WAIT)).await?;
+        self.get_within(path, PROBE_WAIT).await
+    }
+
+    /// The same, within some time.
+    pub(super) async fn get_within(&self, path: &str, wait: Duration) -> Result<(u16, String), Failure> {
+        let response = self.accepted(self.client.get(self.url(path)).timeout(wait)).await?;
         let status = response.status().as_u16();
         Ok((status, self.whole(response).await?))
     }

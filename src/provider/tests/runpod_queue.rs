@@ -97,3 +97,19 @@ async fn a_probe_asks_only_after_the_workers() {
     assert_eq!(probe(&upstream, Protocol::RunpodQueue).await.health, Health::Up);
     assert!(upstream.seen()[0].head.starts_with("get /health "));
 }
+
+#[tokio::test]
+async fn a_look_that_was_turned_away_is_made_again_and_one_whose_pieces_may_be_lost_is_not() {
+    for (status, class) in [(429, None), (502, Some(FailureClass::ServerError))] {
+        let upstream = Upstream::new(move |_, number| match number {
+            0 => json_reply(200, &json!({"id": JOB})),
+            1 => reply(status, "text/plain", "not now"),
+            2 => json_reply(200, &json!({"status": "COMPLETED", "stream": [{"output": "Hi"}]})),
+            _ => json_reply(200, &json!({"status": "COMPLETED", "stream": []})),
+        })
+        .await;
+        let answer = upstream.ask(Protocol::RunpodQueue, &rich(), true).await;
+        assert_eq!(answer.class(), class, "{status}");
+        assert_eq!(answer.text.is_empty(), class.is_some());
+    }
+}
