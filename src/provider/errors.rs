@@ -167,7 +167,7 @@ impl Told {
             FailureClass::RateLimited | FailureClass::Overloaded | FailureClass::Busy => pause.or(self.pause),
             _ => pause,
         };
-        let failure = Failure::new(class, &self.message).with_retry_after(pause);
+        let failure = Failure::new(class, &inner_message(&self.message)).with_retry_after(pause);
         match status.or(inner).or(self.status) {
             Some(status) => failure.with_status(status),
             None => failure,
@@ -255,6 +255,16 @@ fn lowered(text: &str) -> String {
 fn inner_status(message: &str) -> Option<u16> {
     let (_, rest) = message.split_once("vLLM returned HTTP ")?;
     rest.get(..3)?.parse().ok().filter(|status| (400..600).contains(status))
+}
+
+/// What vLLM itself said, without the worker's wrapping: `vLLM returned HTTP 400: {"error":{"message":"...`.
+fn inner_message(message: &str) -> std::borrow::Cow<'_, str> {
+    let inner =
+        message.split_once("vLLM returned HTTP ").and_then(|(_, rest)| rest.split_once('{')).and_then(|(_, json)| {
+            let body: Value = serde_json::from_str(&format!("{{{json}")).ok()?;
+            text(body.get("error").unwrap_or(&body), "message").map(str::to_owned)
+        });
+    inner.map_or(message.into(), Into::into)
 }
 
 /// Google's pause: `{"@type": ".../google.rpc.RetryInfo", "retryDelay": "57.238747106s"}`.

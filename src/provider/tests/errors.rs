@@ -194,3 +194,10 @@ fn only_an_optional_parameter_that_is_refused_by_name_is_dropped() {
     ));
     assert_eq!(body, json!({"model": "m", "max_completion_tokens": 5}));
 }
+
+#[test]
+fn a_wrapped_error_shows_the_words_inside() {
+    let body = json!({"error": {"message": "vLLM returned HTTP 404: {\"error\":{\"message\":\"no model `x`\",\"code\":404}}"}});
+    let failure = refusal(500, &HeaderMap::new(), &body.to_string());
+    assert_eq!((failure.class, failure.message.as_str()), (ModelMissing, "no model `x`"));
+}
