@@ -1,6 +1,6 @@
 //! Clients of the services behind the tiers: one file per wire protocol.
 //!
-//! A protocol is a [`Wire`]: it turns a prompt into a stream of [`Event`]s, and probes without cost. Nobody outside this
+//! A protocol is a `Wire`: it turns a prompt into a stream of [`Event`]s, and probes without cost. Nobody outside this
 //! module can call a wire directly. They hold a [`Client`], which is one of two types: [`Inside`] takes any prompt, and
 //! is built only for backends to which private prompts may go; [`Outside`] takes only what the guard has cleared.
 
