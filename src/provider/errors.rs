@@ -167,7 +167,7 @@ impl Told {
             FailureClass::RateLimited | FailureClass::Overloaded | FailureClass::Busy => pause.or(self.pause),
             _ => pause,
         };
-        let failure = Failure::new(class, &self.message).with_retry_after(pause);
+        let failure = Failure::new(class, &inner_message(&self.message)).with_retry_after(pause);
         match status.or(inner).or(self.status) {
             Some(status) => failure.with_status(status),
             None => failure,
@@ -257,6 +257,16 @@ fn inner_status(message: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok().filter(|status| (400..600).contains(status))
 }
 
+/// What vLLM itself said, without the worker's wrapping: `vLLM returned HTTP 400: {"error":{"message":"...`.
+fn inner_message(message: &str) -> std::borrow::Cow<'_, str> {
+    let inner =
+        message.split_once("vLLM returned HTTP ").and_then(|(_, rest)| rest.split_once('{')).and_then(|(_, json)| {
+            let body: Value = serde_json::from_str(&format!("{{{json}")).ok()?;
+            text(body.get("error").unwrap_or(&body), "message").map(str::to_owned)
+        });
+    inner.map_or(message.into(), Into::into)
+}
+
 /// Google's pause: `{"@type": ".../google.rpc.RetryInfo", "retryDelay": "57.238747106s"}`.
 fn retry_info(error: &Value) -> Option<Duration> {
     let details = error.get("details")?.as_array()?;
@@ -310,7 +320,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 /// Google's daily quotas refill at midnight in California. Winter time is assumed: an hour too long in summer.
 fn until_pacific_midnight() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Duration::from_secs(86_400 - (now - 8 * 3600) % 86_400)
+    Duration::from_secs(86_400 - now.saturating_sub(8 * 3600) % 86_400)
 }
 
 /// Takes one optional parameter out of a body if an error's message refuses it by name. Returns whether it did.

@@ -59,7 +59,8 @@ impl Secrets {
             if failure.message.contains(secret) {
                 failure.message = failure.message.replace(secret, "[key]");
             }
-            let shown = failure.message.trim_end_matches('…');
+            // A message that was cut may have been cut in the middle of one.
+            let Some(shown) = failure.message.strip_suffix('…') else { continue };
             let cut = (SHORTEST_SECRET..secret.len())
                 .rev()
                 .find(|length| secret.get(..*length).is_some_and(|start| shown.ends_with(start)));
@@ -163,7 +164,12 @@ impl Http {
 
     /// The same, whatever the body.
     pub(super) async fn get_text(&self, path: &str) -> Result<(u16, String), Failure> {
-        let response = self.accepted(self.client.get(self.url(path)).timeout(PROBE_WAIT)).await?;
+        self.get_within(path, PROBE_WAIT).await
+    }
+
+    /// The same, within some time.
+    pub(super) async fn get_within(&self, path: &str, wait: Duration) -> Result<(u16, String), Failure> {
+        let response = self.accepted(self.client.get(self.url(path)).timeout(wait)).await?;
         let status = response.status().as_u16();
         Ok((status, self.whole(response).await?))
     }

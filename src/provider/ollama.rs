@@ -99,11 +99,22 @@ fn is_remote(model: &Value, name: &str) -> bool {
     named("remote_host") || named("remote_model") || name.ends_with("-cloud") || name.ends_with(":cloud")
 }
 
+/// A server that is not signed in refuses Ollama's cloud models, and only those: its own models go on serving.
+fn about_the_cloud(failure: Failure, model: &str) -> Failure {
+    if failure.class != FailureClass::KeyRefused || !is_remote(&Value::Null, model) {
+        return failure;
+    }
+    let mut told = Failure::new(FailureClass::ModelMissing, &format!("Ollama's cloud refuses: {}", failure.message));
+    told.status = failure.status;
+    told
+}
+
 impl Wire for Ollama {
     fn start<'a>(&'a self, prompt: &'a Prompt, call: &'a Call) -> BoxFuture<'a, Result<Events, Failure>> {
         async move {
             let window = call.context.unwrap_or(self.num_ctx);
-            let response = self.http.post("/api/chat", self.body(prompt, call, window)).await?;
+            let sent = self.http.post("/api/chat", self.body(prompt, call, window)).await;
+            let response = sent.map_err(|failure| about_the_cloud(failure, call.model.as_str()))?;
             let framing = if call.stream { Framing::Ndjson } else { Framing::Whole };
             let frames = self.http.frames(response, framing)?;
             // What a picture comes to in tokens is anybody's guess.
@@ -127,7 +138,10 @@ impl Ollama {
     fn body(&self, prompt: &Prompt, call: &Call, window: u32) -> Value {
         let sampling = &prompt.sampling;
         let mut options = Map::new();
-        options.insert("num_ctx".into(), json!(window));
+        // Ollama's own machines choose for themselves.
+        if !is_remote(&Value::Null, call.model.as_str()) {
+            options.insert("num_ctx".into(), json!(window));
+        }
         if let Some(limit) = sampling.max_tokens {
             options.insert("num_predict".into(), json!(limit));
         }
@@ -226,12 +240,12 @@ impl Answer {
     /// Whether the prompt was cut to fit. Servers that know `truncate` refuse such a prompt; older ones ignore the word,
     /// and drop whole messages. Our estimate is rough, so it has to be far off, and the prompt has to be one for which
     /// the window might have been too small: a server that counts only what its cache had not is not to be taken for
-    /// one that cut.
+    /// one that cut. A prompt that is longer than the window was not cut to it: the real window is wider.
     fn was_cut(&self, usage: Usage) -> bool {
         let (expected, window) = (u64::from(self.expected), u64::from(self.window));
-        let full = usage.total() >= window && expected > window;
+        let full = usage.total() >= window && expected > window && usage.input * 5 < expected * 4;
         let short = expected > 1000 && expected > window / 2 && usage.input < expected / 3;
-        usage.input > 0 && (full || short)
+        (1..=window).contains(&usage.input) && (full || short)
     }
 
     fn done(&self, line: &Value, out: &mut Vec<Event>) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use super::http::{Auth, Framing, Http};
 use super::openai_answer::{Answer, reported};
 use super::{Call, Events, Wire, litellm, runpod_health};
 use crate::config::BackendConfig;
-use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::failure::Failure;
 use crate::domain::health::{FoundModel, Health, ProbeReport};
 use crate::domain::id::ModelId;
 use crate::domain::prompt::{Format, Message, Part, Prompt, Role, ToolChoice};
@@ -73,13 +73,13 @@ impl Openai {
     async fn listed(&self) -> Result<Sighting, Failure> {
         match self.http.get("/models").await {
             Ok(list) => Ok(Sighting::up(models(&list, &self.names))),
-            // Some hosts list nothing. That they answer in JSON at all tells that they are there.
-            Err(failure) if failure.status == Some(404) && failure.class == FailureClass::ModelMissing => {
-                Ok(Sighting::new(Health::Up, "lists no models"))
-            }
             // A pod's proxy, while the service behind it starts.
             Err(failure) if matches!(failure.status, Some(404 | 502)) && self.http.is_pod() => {
                 Ok(Sighting::new(Health::Warming, "the pod runs, its service does not answer yet"))
+            }
+            // Some hosts list nothing; with a wrong URL it looks the same. Requests will tell.
+            Err(failure) if failure.status == Some(404) => {
+                Ok(Sighting::new(Health::Degraded, "lists no models: does its URL need /v1 at the end?"))
             }
             Err(failure) => Err(failure),
         }

@@ -44,7 +44,7 @@ fn judge(told: &Value) -> Sighting {
         0 if starting > 0 => (Health::Warming, "worker starting".to_owned()),
         0 => (Health::Warming, "no worker running: cold start ahead".to_owned()),
         _ if throttled + ill > 0 => {
-            (Health::Degraded, format!("{awake} workers, {throttled} throttled, {ill} unhealthy"))
+            (Health::Degraded, format!("{awake} running or idle, {throttled} throttled, {ill} unhealthy"))
         }
         1 => (Health::Up, "1 worker".to_owned()),
         _ => (Health::Up, format!("{awake} workers")),
@@ -69,7 +69,7 @@ mod tests {
             (json!({"throttled": 2}), 1, Health::Degraded, "no worker running, 2 throttled, 1 queued"),
             (json!({"unhealthy": 1}), 0, Health::Degraded, "no worker running, 1 unhealthy"),
             (json!({"idle": 1, "ready": 1, "running": 1}), 0, Health::Up, "2 workers"),
-            (json!({"running": 1, "throttled": 1}), 0, Health::Degraded, "1 workers, 1 throttled, 0 unhealthy"),
+            (json!({"running": 1, "throttled": 1}), 0, Health::Degraded, "1 running or idle, 1 throttled, 0 unhealthy"),
         ] {
             let told = judge(&json!({"jobs": {"inQueue": queued}, "workers": workers}));
             assert_eq!((told.health, told.detail.as_str()), (health, detail));

@@ -23,6 +23,8 @@ use crate::domain::prompt::{Format, Prompt};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: the endpoint's quota is far above it, and a piece waits no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long one look may take: an endpoint may hold it back until there is something to see.
+const LOOK_WAIT: Duration = Duration::from_secs(60);
 /// How long a cancellation may take.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 /// Looks that fail in a row before the job is given up: a job that runs is worth more than one lost answer.
@@ -186,7 +188,15 @@ impl Job {
             match self.look(at).await {
                 Ok(found) if found.0.over || found.0.news => return Ok(found),
                 Ok(_) => misses = 0,
-                Err(failure) if failure.class.may_retry() && misses + 1 < MISSES => misses += 1,
+                // Looking at a stream takes its pieces away. Where an answer to a look was lost, so may pieces be, and
+                // only a look that was turned away is made again.
+                Err(failure)
+                    if misses + 1 < MISSES
+                        && failure.class.may_retry()
+                        && (at == "status" || failure.class != FailureClass::ServerError) =>
+                {
+                    misses += 1;
+                }
                 Err(failure) => return Err(failure),
             }
             tokio::time::sleep(pause).await;
@@ -195,7 +205,7 @@ impl Job {
     }
 
     async fn look(&self, at: &str) -> Result<(Seen, String), Failure> {
-        let (_, body) = self.http.get_text(&format!("/{at}/{}", self.id)).await?;
+        let (_, body) = self.http.get_within(&format!("/{at}/{}", self.id), LOOK_WAIT).await?;
         let told = events::parse(&body)?;
         let over = matches!(text(&told, "status"), Some("COMPLETED" | "FAILED" | "CANCELLED" | "TIMED_OUT"));
         let news = told.get("stream").and_then(Value::as_array).is_some_and(|pieces| !pieces.is_empty());

@@ -1,0 +1,242 @@
+//! What holds whatever the protocol.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::domain::health::Health;
+
+const HTTP: [Protocol; 7] = [
+    Protocol::Anthropic,
+    Protocol::Ollama,
+    Protocol::Openai,
+    Protocol::Litellm,
+    Protocol::Gemini,
+    Protocol::RunpodOpenai,
+    Protocol::RunpodBalancer,
+];
+
+/// The beginning of an answer, that says `Hi`, and its content type.
+fn beginning(protocol: Protocol) -> (&'static str, &'static str) {
+    match protocol {
+        Protocol::Anthropic => (
+            "text/event-stream",
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n",
+        ),
+        Protocol::Ollama => {
+            ("application/x-ndjson", "{\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"done\":false}\n")
+        }
+        Protocol::Gemini => (
+            "text/event-stream",
+            "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hi\"}]}}]}\r\n\r\n",
+        ),
+        _ => ("text/event-stream", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n"),
+    }
+}
+
+fn error_line(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Anthropic => {
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"
+        }
+        Protocol::Ollama => "{\"error\":\"model overloaded\"}\n",
+        Protocol::Gemini => "{\n \"error\": {\n  \"code\": 503,\n  \"status\": \"UNAVAILABLE\"\n }\n}\n",
+        _ => "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"x\",\"code\":\"503\"}}\n\n",
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_truncated_however_it_breaks_off() {
+    for protocol in HTTP {
+        let (kind, begun) = beginning(protocol);
+        // Closed without a word.
+        let upstream = Upstream::always(reply(200, kind, begun)).await;
+        let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!((answer.text.as_str(), answer.class()), ("Hi", Some(FailureClass::Truncated)), "{protocol:?}");
+        // Broken in the middle of a chunk.
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
+        let cut = format!("{head}{:x}\r\n{begun}\r\nfff\r\nx", begun.len());
+        let answer = Upstream::always(raw(cut)).await.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!((answer.text.as_str(), answer.class()), ("Hi", Some(FailureClass::Truncated)), "{protocol:?}");
+        assert_eq!(answer.finish, None);
+    }
+}
+
+#[tokio::test]
+async fn an_error_inside_a_stream_is_a_failure_after_what_was_said() {
+    for protocol in HTTP {
+        let (kind, begun) = beginning(protocol);
+        let upstream = Upstream::always(reply(200, kind, &format!("{begun}{}", error_line(protocol)))).await;
+        let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!((answer.text.as_str(), answer.class()), ("Hi", Some(FailureClass::Overloaded)), "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn half_a_line_of_json_is_never_an_answer() {
+    for protocol in HTTP {
+        let (kind, begun) = beginning(protocol);
+        let half = if protocol == Protocol::Ollama { "{\"message\":{\"con\n" } else { "data: {\"choi\n\n" };
+        let upstream = Upstream::always(reply(200, kind, &format!("{begun}{half}"))).await;
+        let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!(answer.class(), Some(FailureClass::Garbled), "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_protocol_is_garbled() {
+    for protocol in HTTP {
+        for stream in [true, false] {
+            for (kind, body) in [
+                ("text/html", "<html>Welcome to the captive portal</html>"),
+                ("text/plain", "ok"),
+                ("application/json", "{\"hello\":1}"),
+                ("application/json", "<html>"),
+            ] {
+                let upstream = Upstream::always(reply(200, kind, body)).await;
+                let answer = upstream.ask(protocol, &Prompt::user("hi"), stream).await;
+                assert_eq!(answer.class(), Some(FailureClass::Garbled), "{protocol:?} {stream} {kind} {body}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_stream_is_no_answer() {
+    for protocol in HTTP {
+        let upstream = Upstream::always(reply(200, beginning(protocol).0, "")).await;
+        let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!(answer.class(), Some(FailureClass::Truncated), "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_key_turns_up_in_an_error_even_if_the_provider_repeats_it() {
+    let long = format!("{} {KEY}", "x".repeat(crate::domain::failure::MESSAGE_CHARS - 13));
+    for protocol in Protocol::ALL {
+        for message in [format!("bad key {KEY} was sent"), long.clone()] {
+            let upstream = Upstream::always(json_reply(401, &json!({"error": {"message": message}}))).await;
+            let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+            let failure = answer.failure.expect("a failure");
+            assert_eq!(failure.class, FailureClass::KeyRefused);
+            let shown = format!("{failure} {failure:?} {:?}", probe(&upstream, protocol).await);
+            assert!(!shown.contains("sk-secret"), "{protocol:?}: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_key_turns_up_in_an_error_inside_a_stream() {
+    let line = json!({"error": {"message": format!("key {KEY}")}});
+    let upstream = Upstream::always(sse(&format!("data: {line}\n\n"))).await;
+    let answer = upstream.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
+    assert!(!format!("{answer:?}").contains("sk-secret"));
+}
+
+#[test]
+fn a_backend_that_cannot_be_reached_by_its_entry_is_refused_without_showing_a_secret() {
+    for url in ["not a url", "ftp://host", "https://user:sk-secret-1@host/", "https://host/?key=sk-secret-1", "unix:/x"]
+    {
+        let error = connect(&config(Protocol::Openai, url)).err().expect("an error");
+        assert!(!format!("{error} {error:?}").contains("sk-secret"), "{error}");
+    }
+    let mut bad = config(Protocol::Openai, "http://127.0.0.1:1");
+    bad.key = Some(SecretString::from("sk-secret-\nx"));
+    let error = connect(&bad).err().expect("an error");
+    assert!(!format!("{error} {error:?}").contains("sk-secret"), "{error}");
+}
+
+#[test]
+fn reach_decides_the_kind_of_client() {
+    for protocol in Protocol::ALL {
+        let mut config = config(protocol, "http://127.0.0.1:1/");
+        assert!(matches!(connect(&config), Ok(Client::Inside(_))));
+        config.spec.reach = Reach::Outside;
+        assert!(matches!(connect(&config), Ok(Client::Outside(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    for protocol in Protocol::ALL {
+        let client = connect(&config(protocol, &url)).expect("a client");
+        let answer = ask(&client, &Prompt::user("hi"), &call(true)).await;
+        assert_eq!(answer.class(), Some(FailureClass::Unreachable), "{protocol:?}");
+        assert_eq!(client.probe().await.health, Health::Down);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_before_an_answer_is_unreachable() {
+    let upstream = Upstream::always(raw("")).await;
+    let answer = upstream.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
+    assert_eq!(answer.class(), Some(FailureClass::Unreachable));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let other = Upstream::always(json_reply(200, &json!({}))).await;
+    let location = format!("HTTP/1.1 307 X\r\nlocation: {}/x\r\ncontent-length: 0\r\n\r\n", other.url);
+    let answer = Upstream::always(raw(location)).await.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
+    assert_eq!(answer.class(), Some(FailureClass::Garbled));
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn dropping_an_answer_closes_the_connection() {
+    for protocol in HTTP {
+        let (kind, begun) = beginning(protocol);
+        let upstream = Upstream::always(reply(200, kind, begun).held()).await;
+        let Client::Inside(client) = upstream.client(protocol) else { panic!("inside") };
+        let (prompt, call) = (Prompt::user("hi"), call(true));
+        let mut events = client.start(&prompt, &call).await.expect("events");
+        while !events.next().await.expect("an event").expect("no failure").is_content() {}
+        drop(events);
+        tokio::time::timeout(Duration::from_secs(5), upstream.dropped.notified()).await.expect("the connection closes");
+    }
+}
+
+#[tokio::test]
+async fn silence_after_the_finish_reason_is_an_end() {
+    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let upstream = Upstream::always(sse(body).held()).await;
+    let answer = upstream.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
+    assert_eq!((answer.text.as_str(), answer.finish), ("Hi", Some(Finish::Stop)));
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_by_every_probe() {
+    for protocol in Protocol::ALL {
+        let upstream = Upstream::new(|line, _| match line.contains("liveliness") {
+            true => reply(200, "application/json", "\"I'm alive!\""),
+            false => json_reply(401, &json!({"error": {"message": "no"}})),
+        })
+        .await;
+        let report = probe(&upstream, protocol).await;
+        assert!(report.key_refused, "{protocol:?} {report:?}");
+        assert_eq!(report.detail, "key refused");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_parameter_is_dropped_once_and_the_rest_is_sent_again() {
+    let upstream = Upstream::new(|_, number| match number {
+        0 => json_reply(400, &json!({"error": {"message": "`temperature` is deprecated for this model"}})),
+        _ => recorded("chat"),
+    })
+    .await;
+    let mut prompt = Prompt::user("hi");
+    prompt.sampling.temperature = Some(0.3);
+    let answer = upstream.ask(Protocol::Openai, &prompt, false).await;
+    assert_eq!(answer.finish, Some(Finish::Stop));
+    let seen = upstream.seen();
+    assert!(seen[0].body.get("temperature").is_some() && seen[1].body.get("temperature").is_none());
+    assert_eq!(seen[0].body["messages"], seen[1].body["messages"]);
+}
