@@ -63,8 +63,14 @@ pub struct FoundModel {
     pub context: Option<u32>,
     /// Runs on someone else's machine although this backend lists it (Ollama's cloud models).
     pub remote: bool,
-    /// Prices that a gateway states for it.
-    pub price: Option<super::price::PriceRow>,
+    /// The longest answer, in tokens, where it is known.
+    pub max_output: Option<u32>,
+    /// Takes pictures, where that is known.
+    pub images: Option<bool>,
+    /// Calls tools, where that is known.
+    pub tools: Option<bool>,
+    /// Its prices, by time: as the gateway states them, or as a price table does. Empty where nobody knows.
+    pub prices: Vec<super::price::PriceRow>,
 }
 
 /// Strikes in a row that open the breaker.

@@ -1,5 +1,6 @@
 //! Asks every backend how it is, each at its own pace. Probes cost no tokens and wake no worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -8,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::actor::Message;
 use super::clock::Clock;
 use super::snapshot::Snapshot;
-use crate::domain::fleet::AdminState;
-use crate::domain::health::{Health, ProbeReport};
+use crate::config::PriceBook;
+use crate::domain::fleet::{AdminState, Protocol};
+use crate::domain::health::{FoundModel, Health, ProbeReport};
 use crate::domain::id::BackendId;
 use crate::provider::Client;
-use std::sync::Arc;
 
 /// A probe that takes longer has found nobody.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Prober {
     pub id: BackendId,
     pub client: Client,
+    pub protocol: Protocol,
     pub every: Duration,
+    /// What hosted models cost, where the backend itself does not say.
+    pub prices: Arc<PriceBook>,
     pub clock: Clock,
     pub inbox: mpsc::Sender<Message>,
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -36,11 +40,14 @@ impl Prober {
         let mut failures = 0_u32;
         loop {
             if !self.in_maintenance() {
-                let report = tokio::select! {
+                let mut report = tokio::select! {
                     () = stop.cancelled() => return,
                     report = tokio::time::timeout(PROBE_TIMEOUT, self.client.probe()) => report.unwrap_or_else(|_| timed_out()),
                 };
                 failures = if report.health == Health::Down { failures.saturating_add(1) } else { 0 };
+                for model in report.models.iter_mut().flatten() {
+                    self.look_up(model);
+                }
                 let probed = Message::Probed { backend: self.id.clone(), report };
                 if self.inbox.send(probed).await.is_err() {
                     return;
@@ -51,6 +58,18 @@ impl Prober {
                 () = tokio::time::sleep(self.pause(failures)) => {}
                 () = asked(&mut self.probe_now, &self.id) => {}
             }
+        }
+    }
+
+    /// Adds what the price table knows of a model that a probe found.
+    fn look_up(&self, model: &mut FoundModel) {
+        let Some(listed) = self.prices.lookup(self.protocol, &model.id) else { return };
+        model.context = model.context.or(listed.context);
+        model.max_output = model.max_output.or(listed.max_output);
+        model.images = model.images.or(listed.images);
+        model.tools = model.tools.or(listed.tools);
+        if model.prices.is_empty() {
+            model.prices.clone_from(&listed.rows);
         }
     }
 

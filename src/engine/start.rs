@@ -122,7 +122,9 @@ impl Engine {
                 let prober = Prober {
                     id: one.spec.id.clone(),
                     client: client.clone(),
+                    protocol: one.spec.protocol,
                     every: one.probe_every,
+                    prices: Arc::clone(&config.prices),
                     clock: clock.clone(),
                     inbox: inbox.clone(),
                     snapshots: snapshots.clone(),

@@ -37,11 +37,17 @@ fn models(info: &Value) -> Option<Vec<FoundModel>> {
         let context = count(about, "/max_input_tokens").and_then(|tokens| u32::try_from(tokens).ok());
         let price = price(about);
         match found.iter_mut().find(|model| model.id == name) {
-            None => found.push(FoundModel { id: name.to_owned(), context, price, ..FoundModel::default() }),
+            None => found.push(FoundModel {
+                id: name.to_owned(),
+                context,
+                prices: price.into_iter().collect(),
+                ..FoundModel::default()
+            }),
             Some(model) => {
                 model.context = model.context.into_iter().chain(context).min();
                 // A deployment without a price makes the price of the name unknown.
-                model.price = model.price.take().zip(price).map(|(one, other)| dearer(one, other));
+                model.prices =
+                    model.prices.pop().zip(price).map(|(one, other)| dearer(one, other)).into_iter().collect();
             }
         }
     }

@@ -74,7 +74,7 @@ impl Ollama {
                 // The window that this wire asks for, not the one that whoever loaded the model happened to choose.
                 context: (!remote).then_some(self.num_ctx),
                 remote,
-                price: None,
+                ..FoundModel::default()
             })
         });
         Some(connect::with_short_names(found.collect(), &self.names))

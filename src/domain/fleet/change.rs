@@ -365,25 +365,30 @@ impl Backend {
             let id = ModelId::from(one.id.as_str());
             if let Some(model) = self.models.iter_mut().find(|model| model.id == id || model.is_named(&id)) {
                 model.loaded = one.loaded;
-                let spec = Arc::make_mut(&mut model.spec);
-                spec.remote = one.remote;
-                spec.context = spec.context.or(one.context);
-                if spec.pricing == Pricing::Unknown
-                    && let Some(row) = one.price
-                {
-                    spec.pricing = Pricing::PerToken { rows: vec![row] };
-                }
+                learn(Arc::make_mut(&mut model.spec), one);
                 continue;
             }
-            let pricing = one
-                .price
-                .map_or_else(|| self.spec.default_pricing.clone(), |row| Pricing::PerToken { rows: vec![row] });
-            let spec = ModelSpec { context: one.context, pricing, remote: one.remote, ..ModelSpec::default() };
+            let mut spec = ModelSpec { pricing: self.spec.default_pricing.clone(), ..ModelSpec::default() };
+            let loaded = one.loaded;
+            learn(&mut spec, one);
             let mut model = Model::new(id, spec, !configured);
             model.presence = Presence::Present;
-            model.loaded = one.loaded;
+            model.loaded = loaded;
             model.found = true;
             self.models.push(model);
         }
+    }
+}
+
+/// What a probe says fills in what the configuration left open.
+fn learn(spec: &mut ModelSpec, found: FoundModel) {
+    // Once known to run elsewhere, a model never counts as local again: privacy hangs on it.
+    spec.remote |= found.remote;
+    spec.context = spec.context.or(found.context);
+    spec.max_output = spec.max_output.or(found.max_output);
+    spec.images = spec.images.or(found.images);
+    spec.tools = spec.tools.or(found.tools);
+    if spec.pricing == Pricing::Unknown && !found.prices.is_empty() {
+        spec.pricing = Pricing::PerToken { rows: found.prices };
     }
 }

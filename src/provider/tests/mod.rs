@@ -181,6 +181,7 @@ async fn serve(
 
 pub fn config(protocol: Protocol, url: &str) -> BackendConfig {
     BackendConfig {
+        bearer: false,
         spec: BackendSpec {
             id: "one".into(),
             tier: Tier::Frontier,

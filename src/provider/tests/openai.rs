@@ -66,10 +66,10 @@ async fn a_litellm_probe_reads_prices_and_chat_models_and_never_asks_health() {
     assert!(!names.contains(&"mock-embed"));
     let large = found.iter().find(|model| model.id == "mock-large").expect("listed");
     assert_eq!(large.context, Some(200_000));
-    let price = large.price.as_ref().expect("priced").base;
+    let price = large.prices.first().expect("priced").base;
     assert_eq!((price.input, price.output), (PerToken(3_000_000), PerToken(15_000_000)));
     assert_eq!(price.cache_write_1h, Some(PerToken(6_000_000)));
-    assert!(found.iter().find(|model| model.id == "dead").expect("listed").price.is_none());
+    assert!(found.iter().find(|model| model.id == "dead").expect("listed").prices.is_empty());
 }
 
 #[tokio::test]
