@@ -4,6 +4,7 @@ mod answer;
 mod command;
 mod fact;
 mod snapshot;
+pub mod warnings;
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
 pub use command::Command;
