@@ -1,15 +1,172 @@
 //! The dashboard as a command: logging, engine, screen, and a summary on the ordinary terminal when it ends.
 
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Global;
 use super::output::{Failure, Output};
+use super::session::{Session, Watch};
+use crate::demo::{Fault, FaultKind, Faults, Traffic};
+use crate::domain::decision::Decision;
+use crate::domain::fleet::CommandError;
+use crate::domain::id::BackendId;
+use crate::domain::prompt::Prompt;
+use crate::domain::request::Constraints;
+use crate::engine::{CallError, Command, Delivery, Engine, Fact, Snapshot};
+use crate::logging::{self, Recent};
+use crate::tui::{self, Backing, LogLine, Submitted};
 
 /// Opens the dashboard.
 ///
 /// # Errors
 ///
-/// If the configuration is wrong or there is no terminal.
-pub async fn run(_global: &Global, _output: &Output) -> Result<ExitCode, Failure> {
-    std::future::pending().await
+/// If the configuration is wrong, or there is no terminal.
+pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> {
+    let (session, config) = Session::open(global, Watch::MachinesToo).await?;
+    let log = logging::init(&config.log, global.log_level.as_deref(), true);
+    let log = match log {
+        Ok(log) => log,
+        Err(error) => {
+            output.note(&format!("llm-call: {error}; going on without a log file"));
+            logging::init_without_file(true).map_err(|error| Failure::Other(error.to_string()))?
+        }
+    };
+    let background = TaskTracker::new();
+    let stop = CancellationToken::new();
+    if session.simulation().is_some() {
+        background.spawn(drive(session.engine.clone(), stop.clone()));
+    }
+    let room = Arc::new(Room {
+        engine: session.engine.clone(),
+        operator: operator(),
+        faults: session.simulation().map(|simulation| {
+            let mut upstreams: Vec<String> = config.backends.iter().map(|one| one.spec.id.to_string()).collect();
+            upstreams.push("runpod-account".to_owned());
+            (simulation.faults(), upstreams)
+        }),
+    });
+    let recent = log.recent();
+    let options = tui::Options { log: Box::new(move || log_lines(&recent)), ..tui::Options::default() };
+    let ended = Box::pin(tui::run(room, config.ui, options, signals())).await;
+    stop.cancel();
+    background.close();
+    background.wait().await;
+    session.stop().await;
+    let summary = ended.map_err(|error| Failure::Other(error.to_string()))?;
+    output.line(&summary.to_string())?;
+    if let Some(path) = log.path() {
+        output.note(&format!("log: {}", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who acts, as the audit names them.
+fn operator() -> Arc<str> {
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    Arc::from(name.unwrap_or_else(|| "operator".to_owned()))
+}
+
+fn log_lines(recent: &Recent) -> Vec<LogLine> {
+    let lines = recent.lines();
+    lines.iter().map(|line| LogLine { at: line.time, level: line.level.as_str(), text: line.message.clone() }).collect()
+}
+
+/// Ends when the process is asked to end.
+async fn signals() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut term), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    std::future::pending::<()>().await;
+}
+
+/// Sends the demonstration's background traffic, so that the screen lives.
+async fn drive(engine: Engine, stop: CancellationToken) {
+    /// Answers on their way at once; more would only pile up behind a fault that was dialled in.
+    const AT_ONCE: usize = 12;
+    let arrivals = futures::stream::unfold(Traffic::new(7, 1.0), |mut traffic| async {
+        let arrival = traffic.next()?;
+        tokio::time::sleep(arrival.delay).await;
+        Some((arrival, traffic))
+    });
+    let sent = arrivals.for_each_concurrent(AT_ONCE, |arrival| {
+        let answer = engine.submit(arrival.prompt, arrival.constraints, &arrival.caller, Delivery::Streamed);
+        async move {
+            if let Ok(answer) = answer {
+                // What came of it is on the screen.
+                drop(answer.whole().await);
+            }
+        }
+    });
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = sent => {}
+    }
+}
+
+/// The engine as the screen sees it.
+struct Room {
+    engine: Engine,
+    operator: Arc<str>,
+    faults: Option<(Faults, Vec<String>)>,
+}
+
+impl Backing for Room {
+    fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.engine.snapshots()
+    }
+
+    fn facts(&self) -> broadcast::Receiver<Fact> {
+        self.engine.facts()
+    }
+
+    fn submit(&self, prompt: Prompt, constraints: Constraints) -> BoxFuture<'static, Result<Submitted, CallError>> {
+        let answer = self.engine.submit(prompt, constraints, &Arc::from("dashboard"), Delivery::Streamed);
+        Box::pin(async move {
+            let answer = answer?;
+            Ok(Submitted { decision: Arc::clone(answer.decision()), progress: answer.boxed() })
+        })
+    }
+
+    fn explain(&self, prompt: &Prompt, constraints: &Constraints) -> Decision {
+        self.engine.explain(prompt, constraints, &Arc::from("dashboard"))
+    }
+
+    fn command(&self, command: Command) -> BoxFuture<'static, Result<(), CommandError>> {
+        let (engine, operator) = (self.engine.clone(), Arc::clone(&self.operator));
+        Box::pin(async move { engine.command(command, &operator).await })
+    }
+
+    fn faults(&self) -> Option<tui::Faults> {
+        let (_, upstreams) = self.faults.as_ref()?;
+        let kinds = FaultKind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+        Some(tui::Faults { upstreams: upstreams.clone(), kinds })
+    }
+
+    fn set_fault(&self, upstream: &str, fault: Option<&str>) -> Result<(), String> {
+        let Some((faults, upstreams)) = &self.faults else {
+            return Err("the tiers are real: there are no faults to dial in".to_owned());
+        };
+        if !upstreams.iter().any(|known| known == upstream) {
+            return Err(format!("there is no upstream called {upstream}"));
+        }
+        let fault = fault.map(Fault::from_str).transpose().map_err(|error| error.to_string())?;
+        faults.set(&BackendId::from(upstream), fault);
+        Ok(())
+    }
 }

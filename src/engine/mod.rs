@@ -11,6 +11,7 @@ mod lease;
 mod probe;
 mod snapshot;
 mod start;
+pub mod warnings;
 mod work;
 
 #[cfg(test)]

@@ -1,1 +1,36 @@
-//! Under construction.
+//! The dashboard. It draws the engine's snapshots and facts and sends it commands; it routes nothing itself.
+//!
+//! ```text
+//! terminal events ─┐                       ┌─ effects → engine, clipboard, terminal
+//! snapshots, facts ┼→ one select loop → App┤
+//! answers ─────────┘                       └─ frame due → view → terminal
+//! ```
+//!
+//! The loop's branches only change the state and ask for a frame; drawing happens in one place, when [`frame::Pacer`] says
+//! so. Nothing here may wait for the engine: what takes time runs as a task and reports back over a bounded channel.
+
+pub mod action;
+pub mod app;
+pub mod backing;
+pub mod feed;
+pub mod frame;
+pub mod glyph;
+pub mod input;
+pub mod keymap;
+pub mod layout;
+pub mod overlay;
+pub mod panes;
+pub mod session;
+pub mod status;
+pub mod terminal;
+pub mod text;
+pub mod theme;
+pub mod view;
+pub mod widgets;
+
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use backing::{Backing, Faults, LogLine, Submitted};
+pub use run::{ExitSummary, Options, TuiError, run, run_on};

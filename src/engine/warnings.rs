@@ -1,0 +1,199 @@
+//! What an operator should look at: pure lints over a [`Snapshot`], the gravest first. Each says what is wrong and what
+//! would mend it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Snapshot;
+use crate::domain::fleet::{AdminState, Backend, KeyState, Trouble};
+use crate::domain::health::Health;
+use crate::domain::money::Money;
+use crate::domain::rejection::Rejection;
+use crate::domain::tier::{Target, Tier};
+use crate::domain::time::Timestamp;
+
+/// How grave a warning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Requests fail, or are about to.
+    Critical,
+    /// Somebody should act.
+    Warning,
+    /// Worth knowing.
+    Notice,
+}
+
+/// One warning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// How grave.
+    pub severity: Severity,
+    /// Which part of the fleet, where it is about one.
+    pub target: Option<Target>,
+    /// What is wrong, in one line.
+    pub words: String,
+    /// What would mend it, in one line.
+    pub remedy: String,
+}
+
+/// A drain that lasts longer than this and has no end was probably forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
+/// A pin that ends within this time is announced.
+const ENDING: Duration = Duration::from_secs(300);
+/// Shares of the daily limit at which to warn, in percent.
+const BUDGET_WARN: i128 = 80;
+
+/// Looks at a snapshot. `probe_every` is the longest probe interval of the configuration: a probe older than three of them
+/// means that nobody looks any more.
+#[must_use]
+pub fn warnings(snapshot: &Snapshot, probe_every: Duration, now: Timestamp) -> Vec<Warning> {
+    let mut found = Vec::new();
+    for tier in Tier::ALL {
+        tier_warnings(snapshot, tier, now, &mut found);
+    }
+    for backend in &snapshot.fleet.backends {
+        backend_warnings(backend, probe_every, now, &mut found);
+    }
+    operator_warnings(snapshot, now, &mut found);
+    money_warnings(snapshot, now, &mut found);
+    found.sort_by_key(|warning| warning.severity);
+    found
+}
+
+fn warn(
+    found: &mut Vec<Warning>,
+    severity: Severity,
+    target: Option<Target>,
+    words: impl Into<String>,
+    remedy: impl Into<String>,
+) {
+    found.push(Warning { severity, target, words: words.into(), remedy: remedy.into() });
+}
+
+fn tier_warnings(snapshot: &Snapshot, tier: Tier, now: Timestamp, found: &mut Vec<Warning>) {
+    let fleet = &snapshot.fleet;
+    let backends: Vec<&Backend> = fleet.of_tier(tier).map(|backend| &**backend).collect();
+    let wanted = fleet.tier(tier).admin.state_at(now) == AdminState::Ready;
+    if backends.is_empty() || !wanted || backends.iter().any(|backend| backend.health == Health::Unknown) {
+        return;
+    }
+    let reasons: Vec<Option<Rejection>> = backends.iter().map(|backend| fleet.routable(backend, now).err()).collect();
+    let serving = reasons.iter().filter(|reason| reason.is_none()).count();
+    let target = Some(Target::Tier(tier));
+    match serving {
+        0 => {
+            // A tier that was never set up is no news; one that broke is.
+            let broken = reasons.iter().flatten().find(|reason| !matches!(reason, Rejection::NoKey { .. }));
+            if let Some(reason) = broken {
+                let words = format!("tier {tier} takes no requests: {reason}");
+                warn(found, Severity::Critical, target, words, reason.remedy());
+            }
+        }
+        1 if backends.len() > 1 => {
+            let words = format!("tier {tier} has one backend left of {}", backends.len());
+            let remedy = reasons.iter().flatten().next().map(Rejection::remedy).unwrap_or_default();
+            warn(found, Severity::Warning, target, words, remedy);
+        }
+        _ => {}
+    }
+}
+
+fn backend_warnings(backend: &Backend, probe_every: Duration, now: Timestamp, found: &mut Vec<Warning>) {
+    let id = &backend.spec.id;
+    let target = || Some(Target::Backend(id.clone()));
+    match backend.trouble {
+        Some(Trouble::KeyRefused { .. }) => {
+            warn(found, Severity::Critical, target(), format!("{id} refuses its key"), "replace the key and restart");
+        }
+        Some(Trouble::OutOfCredit { .. }) => {
+            warn(found, Severity::Critical, target(), format!("{id} is out of credit"), "add credit at the provider");
+        }
+        None => {}
+    }
+    let probed =
+        backend.admin.state_at(now) != AdminState::Maint && !matches!(backend.spec.key, KeyState::Missing { .. });
+    if let Some(at) = backend.probed_at.filter(|_| probed)
+        && now.since(at) > probe_every.saturating_mul(3)
+    {
+        let words = format!("{id} was last probed {} ago", coarse(now.since(at)));
+        warn(found, Severity::Warning, target(), words, "probe it; if that does not help, see the log");
+    }
+}
+
+fn operator_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warning>) {
+    let fleet = &snapshot.fleet;
+    let tiers = Tier::ALL.into_iter().map(|tier| (Target::Tier(tier), &fleet.tier(tier).admin));
+    let backends = fleet.backends.iter().map(|one| (Target::Backend(one.spec.id.clone()), &one.admin));
+    for (target, admin) in tiers.chain(backends) {
+        let held = admin.state_at(now) != AdminState::Ready && admin.until.is_none();
+        if held && now.since(admin.since) > FORGOTTEN {
+            let words = format!("{target} is in {} since {}", admin.state.name(), coarse(now.since(admin.since)));
+            warn(found, Severity::Notice, Some(target), words, "make it ready, if the work on it is done");
+        }
+    }
+    for pin in &fleet.pins {
+        let target = || Some((*pin.target).clone());
+        let holds = pin.until.is_none_or(|until| now < until);
+        if let Some(until) = pin.until.filter(|until| holds && until.since(now) <= ENDING) {
+            let words = format!("the pin of {} to {} ends in {}", pin.scope, pin.target, coarse(until.since(now)));
+            warn(found, Severity::Notice, target(), words, "pin again, if it is still needed");
+        }
+        let serves = fleet.backends.iter().any(|backend| {
+            fleet.routable(backend, now).is_ok()
+                && backend.models.iter().any(|model| pin.target.covers(backend.spec.tier, &backend.spec.id, &model.id))
+        });
+        if holds && !serves {
+            let (severity, effect) = if pin.only {
+                (Severity::Critical, "its requests fail")
+            } else {
+                (Severity::Warning, "others stand in")
+            };
+            let words = format!("{} is pinned and cannot serve: {effect}", pin.target);
+            warn(found, severity, target(), words, "unpin it, or bring it up");
+        }
+    }
+}
+
+fn money_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warning>) {
+    let spend = &snapshot.fleet.spend;
+    if let Some(limit) = spend.daily_limit.filter(|limit| *limit > Money::ZERO) {
+        let percent = i128::from(spend.today_total().0) * 100 / i128::from(limit.0);
+        if percent >= 100 {
+            let words = format!("today's limit of {limit} is used up: only what costs nothing still serves");
+            warn(found, Severity::Critical, None, words, "raise cost_limit_daily, or wait for tomorrow");
+        } else if percent >= BUDGET_WARN {
+            let words = format!("{percent} % of today's limit of {limit} is used");
+            warn(found, Severity::Warning, None, words, "raise cost_limit_daily, or optimise for cost");
+        }
+    }
+    let idle = snapshot.telemetry.runpod.samples().iter().filter(|gpu| {
+        gpu.billed && gpu.utilisation == Some(0) && gpu.hourly.is_some_and(|hourly| hourly > Money::ZERO)
+    });
+    let in_flight = snapshot.fleet.in_flight(&Target::Tier(Tier::Gpu));
+    for pod in idle.filter(|_| in_flight == 0) {
+        let hourly = pod.hourly.unwrap_or_default();
+        warn(
+            found,
+            Severity::Warning,
+            Some(Target::Tier(Tier::Gpu)),
+            format!("pod {} idles at {hourly}/h", pod.name),
+            "stop it at RunPod, or send it work",
+        );
+    }
+    let unpriced: u32 = spend.session.iter().map(|tier| tier.unknown).sum();
+    if unpriced > 0 && spend.daily_limit.is_some() {
+        let words = format!("{unpriced} attempts have no known cost, so the daily limit does not see them");
+        warn(found, Severity::Notice, None, words, "give their models a price");
+    }
+    let _ = now;
+}
+
+fn coarse(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}

@@ -1,0 +1,164 @@
+//! What was decided, done and observed, as rows: built from the engine's facts, bounded, and never moved under a reader.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::decision::Decision;
+use crate::domain::id::RequestId;
+use crate::domain::money::{Cost, CostBasis, Money};
+use crate::domain::time::Timestamp;
+use crate::engine::{Attempt, Dispatched, Fact, Finished, HealthChange, OperatorAction};
+
+/// Rows kept.
+const ROWS: usize = 2_000;
+
+/// A request from its decision to its end.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// Which.
+    pub id: RequestId,
+    /// Where it went and why.
+    pub decision: Arc<Decision>,
+    /// The attempt under way, or the last one.
+    pub dispatched: Option<Dispatched>,
+    /// The time to first token of that attempt.
+    pub first_token: Option<Duration>,
+    /// Attempts that ended.
+    pub attempts: Vec<Arc<Attempt>>,
+    /// The end.
+    pub finished: Option<Arc<Finished>>,
+}
+
+impl RequestRow {
+    /// What all its attempts cost together: the known part, and whether any of it is estimated or missing.
+    #[must_use]
+    pub fn cost(&self) -> Option<Cost> {
+        if self.attempts.is_empty() {
+            return None;
+        }
+        let known: Vec<&Cost> = self.attempts.iter().map(|a| &a.cost).filter(|cost| cost.amount.is_some()).collect();
+        if known.is_empty() {
+            return Some(Cost::UNKNOWN);
+        }
+        let amount: Money = known.iter().filter_map(|cost| cost.amount).sum();
+        let sure = known.len() == self.attempts.len() && known.iter().all(|cost| !cost.is_estimate());
+        Some(Cost::known(amount, if sure { CostBasis::Priced } else { CostBasis::Estimated }))
+    }
+}
+
+/// What a row is about.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A request.
+    Request(Box<RequestRow>),
+    /// An operator's action.
+    Operator(Arc<OperatorAction>),
+    /// A change of health.
+    Health(Arc<HealthChange>),
+    /// Facts that the screen was too slow for.
+    Missed(u64),
+}
+
+/// A row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number since the start: stays the same while older rows go.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: Kind,
+}
+
+/// The rows, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Feed {
+    rows: VecDeque<Row>,
+    next: u64,
+}
+
+impl Feed {
+    /// The rows, oldest first.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.rows.iter()
+    }
+
+    /// The row of a number, if it is still there.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&Row> {
+        let first = self.rows.front()?.number;
+        self.rows.get(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+
+    /// The number that the next row will have.
+    #[must_use]
+    pub const fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether any request is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.rows.iter().rev().take(200).any(|row| matches!(&row.kind, Kind::Request(r) if r.finished.is_none()))
+    }
+
+    /// Some facts were missed.
+    pub fn missed(&mut self, count: u64, now: Timestamp) {
+        self.push(now, Kind::Missed(count));
+    }
+
+    /// A fact came in.
+    pub fn take(&mut self, fact: Fact) {
+        match fact {
+            Fact::Decided(decision) => {
+                let (id, at) = (decision.request, decision.at);
+                let row = RequestRow {
+                    id,
+                    decision,
+                    dispatched: None,
+                    first_token: None,
+                    attempts: Vec::new(),
+                    finished: None,
+                };
+                self.push(at, Kind::Request(Box::new(row)));
+            }
+            Fact::Dispatched(sent) => self.on_request(sent.request, |row| {
+                row.first_token = None;
+                row.dispatched = Some(sent);
+            }),
+            Fact::FirstToken { request, after, .. } => self.on_request(request, |row| row.first_token = Some(after)),
+            Fact::Attempted(attempt) => self.on_request(attempt.request, |row| {
+                row.first_token = attempt.first_token;
+                row.attempts.push(attempt);
+            }),
+            Fact::Finished(finished) => self.on_request(finished.request, |row| {
+                // Where attempts were missed, the end brings all of them.
+                row.attempts.clone_from(&finished.attempts);
+                row.finished = Some(finished);
+            }),
+            Fact::Operator(action) => self.push(action.at, Kind::Operator(action)),
+            Fact::Health(change) => self.push(change.at, Kind::Health(change)),
+        }
+    }
+
+    fn on_request(&mut self, id: RequestId, change: impl FnOnce(&mut RequestRow)) {
+        // Requests in flight are among the latest rows.
+        for row in self.rows.iter_mut().rev() {
+            if let Kind::Request(request) = &mut row.kind
+                && request.id == id
+            {
+                change(request);
+                return;
+            }
+        }
+    }
+
+    fn push(&mut self, at: Timestamp, kind: Kind) {
+        if self.rows.len() == ROWS {
+            self.rows.pop_front();
+        }
+        self.rows.push_back(Row { number: self.next, at, kind });
+        self.next += 1;
+    }
+}

@@ -1,0 +1,173 @@
+//! From terminal events to actions: overlays first, then the keymap, then text for the prompt.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use ratatui::crossterm::event::{
+    Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use super::action::Action;
+use super::app::{App, Effect, Overlay};
+use super::keymap::Key;
+use super::layout::Pane;
+use super::overlay::{confirm, palette};
+use super::text;
+
+/// Terminal events as they come.
+pub type Events = BoxStream<'static, std::io::Result<Event>>;
+
+/// The real terminal's events. Dropping the stream stops its reader: while the terminal is given back, it must not
+/// steal keys from the shell.
+#[must_use]
+pub fn terminal_events() -> Events {
+    EventStream::new().boxed()
+}
+
+/// An event of the terminal.
+pub fn on_event(app: &mut App, event: Event) {
+    match event {
+        // Some terminals report releases too: acting on them would do everything twice.
+        Event::Key(key) if key.kind != KeyEventKind::Release => on_key(app, key),
+        Event::Paste(pasted) => on_paste(app, &pasted),
+        Event::Mouse(mouse) => on_mouse(app, mouse),
+        Event::Resize(..) => app.effect(Effect::Redraw),
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
+    }
+}
+
+fn on_key(app: &mut App, event: KeyEvent) {
+    let key = Key::from(event);
+    let action = app.keymap.action(key, app.focus);
+    if action != Some(Action::Interrupt) {
+        app.armed = None;
+    }
+    app.toasts.acknowledge(app.now);
+    if let Some(overlay) = app.overlay.take() {
+        on_overlay_key(app, overlay, event, action);
+        return;
+    }
+    if let Some(action) = action {
+        app.act(action);
+        return;
+    }
+    if app.focus == Pane::Prompt {
+        prompt_key(app, event);
+    }
+}
+
+fn prompt_key(app: &mut App, event: KeyEvent) {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    let empty = app.prompt.text().is_empty();
+    match event.code {
+        KeyCode::Char('d') if control && empty => app.effect(Effect::Quit),
+        // Nothing is typed yet, so it can only be a question about the program.
+        KeyCode::Char('?') if empty => app.act(Action::Help),
+        _ => {
+            app.prompt.key(event);
+            app.foresee();
+        }
+    }
+}
+
+fn on_paste(app: &mut App, pasted: &str) {
+    match &mut app.overlay {
+        Some(Overlay::Palette(palette)) => palette.paste(pasted),
+        Some(Overlay::Filter(pane, _)) => {
+            let pane = *pane;
+            if let Some(filter) = app.filter_of(pane) {
+                filter.push_str(&text::sanitise_line(pasted));
+            }
+        }
+        Some(_) => {}
+        None => {
+            // A paste is text, wherever the focus is; it never becomes keys.
+            app.focus = Pane::Prompt;
+            app.prompt.paste(pasted);
+            app.foresee();
+        }
+    }
+}
+
+fn on_overlay_key(app: &mut App, overlay: Overlay, event: KeyEvent, action: Option<Action>) {
+    if action == Some(Action::Interrupt) {
+        if let Overlay::Filter(pane, before) = overlay
+            && let Some(filter) = app.filter_of(pane)
+        {
+            *filter = before;
+        }
+        return;
+    }
+    match overlay {
+        Overlay::Palette(mut palette) => match palette.key(event) {
+            palette::Answer::Stay => app.overlay = Some(Overlay::Palette(palette)),
+            palette::Answer::Close => {}
+            palette::Answer::Run(run) => app.run(run),
+        },
+        Overlay::Confirm(mut confirm) => {
+            let Some(snapshot) = app.live.clone() else { return };
+            match confirm.key(event, &snapshot.fleet, app.now) {
+                confirm::Answer::Stay => app.overlay = Some(Overlay::Confirm(confirm)),
+                confirm::Answer::No => {}
+                confirm::Answer::Yes(command) => app.effect(Effect::Command(command)),
+            }
+        }
+        Overlay::Filter(pane, before) => filter_key(app, pane, before, event),
+        Overlay::Help(scroll) => scroll_key(app, event, scroll, Overlay::Help),
+        Overlay::Warnings(scroll) => scroll_key(app, event, scroll, Overlay::Warnings),
+        Overlay::Log(scroll) => scroll_key(app, event, scroll, Overlay::Log),
+        Overlay::Detail(subject, scroll) => {
+            scroll_key(app, event, scroll, |scroll| Overlay::Detail(subject, scroll));
+        }
+    }
+}
+
+/// Overlays that are only read: they scroll, and anything that closes closes them.
+fn scroll_key(app: &mut App, event: KeyEvent, scroll: usize, back: impl FnOnce(usize) -> Overlay) {
+    let by: isize = match event.code {
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?') | KeyCode::F(1) => return,
+        KeyCode::Up | KeyCode::Char('k') => -1,
+        KeyCode::Down | KeyCode::Char('j') => 1,
+        KeyCode::PageUp => -15,
+        KeyCode::PageDown | KeyCode::Char(' ') => 15,
+        KeyCode::Home | KeyCode::Char('g') => isize::MIN / 2,
+        KeyCode::End | KeyCode::Char('G') => isize::MAX / 2,
+        _ => 0,
+    };
+    app.overlay = Some(back(scroll.saturating_add_signed(by)));
+}
+
+fn filter_key(app: &mut App, pane: Pane, before: String, event: KeyEvent) {
+    let Some(filter) = app.filter_of(pane) else { return };
+    match event.code {
+        KeyCode::Enter => return,
+        KeyCode::Esc => {
+            filter.clear();
+            return;
+        }
+        KeyCode::Backspace => {
+            filter.pop();
+        }
+        KeyCode::Char(c) if !event.modifiers.contains(KeyModifiers::CONTROL) => filter.push(c),
+        _ => {}
+    }
+    app.overlay = Some(Overlay::Filter(pane, before));
+}
+
+fn on_mouse(app: &mut App, mouse: MouseEvent) {
+    if app.overlay.is_some() {
+        return;
+    }
+    let Some(pane) = app.layout.at(mouse.column, mouse.row) else { return };
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => app.focus = pane,
+        MouseEventKind::ScrollUp => {
+            app.focus = pane;
+            app.act(if pane == Pane::Prompt { Action::ScrollUp } else { Action::Up });
+        }
+        MouseEventKind::ScrollDown => {
+            app.focus = pane;
+            app.act(if pane == Pane::Prompt { Action::ScrollDown } else { Action::Down });
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,301 @@
+//! Keys to actions: the table's defaults, with `[ui.keys]` laid over them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::action::{Action, Scope, Spec, TABLE};
+use super::layout::Pane;
+
+/// A key with its modifiers, as one of the terminal's events or a word of the configuration names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+impl From<KeyEvent> for Key {
+    /// Terminals differ in how they report capitals and shift-tab; here they become one.
+    fn from(event: KeyEvent) -> Self {
+        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let code = match event.code {
+            KeyCode::Char(c) if c.is_ascii_uppercase() && !modifiers.contains(KeyModifiers::CONTROL) => {
+                modifiers |= KeyModifiers::SHIFT;
+                KeyCode::Char(c.to_ascii_lowercase())
+            }
+            KeyCode::Char(c) if c.is_ascii_alphabetic() => KeyCode::Char(c.to_ascii_lowercase()),
+            KeyCode::Char(c) => {
+                modifiers -= KeyModifiers::SHIFT;
+                KeyCode::Char(c)
+            }
+            KeyCode::BackTab => {
+                modifiers |= KeyModifiers::SHIFT;
+                KeyCode::Tab
+            }
+            other => other,
+        };
+        Self { code, modifiers }
+    }
+}
+
+/// The text names no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a key: write it like `d`, `shift-p`, `ctrl-n`, `alt-1`, `enter`, `pageup`, `f1`")]
+pub struct UnknownKey(String);
+
+const NAMES: [(&str, KeyCode); 16] = [
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("space", KeyCode::Char(' ')),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("pageup", KeyCode::PageUp),
+    ("pagedown", KeyCode::PageDown),
+    ("minus", KeyCode::Char('-')),
+];
+
+impl FromStr for Key {
+    type Err = UnknownKey;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKey> {
+        let unknown = || UnknownKey(text.to_owned());
+        let mut rest = text.trim();
+        let mut modifiers = KeyModifiers::NONE;
+        loop {
+            let (modifier, after) = match rest.split_once('-') {
+                Some(("ctrl", after)) if !after.is_empty() => (KeyModifiers::CONTROL, after),
+                Some(("alt", after)) if !after.is_empty() => (KeyModifiers::ALT, after),
+                Some(("shift", after)) if !after.is_empty() => (KeyModifiers::SHIFT, after),
+                _ => break,
+            };
+            modifiers |= modifier;
+            rest = after;
+        }
+        let named = NAMES.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
+        let function = || rest.strip_prefix('f')?.parse().ok().filter(|n| (1..=24).contains(n)).map(KeyCode::F);
+        let single = || {
+            let mut chars = rest.chars();
+            let only = chars.next().filter(|_| chars.as_str().is_empty())?;
+            (!only.is_control()).then_some(KeyCode::Char(only))
+        };
+        let code = named.or_else(function).or_else(single).ok_or_else(unknown)?;
+        Ok(Self::from(KeyEvent::new(code, modifiers)))
+    }
+}
+
+impl fmt::Display for Key {
+    /// As help and hints show it: `ctrl-n`, `P`, `enter`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut modifiers = self.modifiers;
+        let code = match self.code {
+            KeyCode::Char(c) if c.is_ascii_lowercase() && modifiers == KeyModifiers::SHIFT => {
+                modifiers = KeyModifiers::NONE;
+                c.to_ascii_uppercase().to_string()
+            }
+            KeyCode::F(n) => format!("F{n}"),
+            code => match NAMES.iter().find(|(name, known)| *known == code && *name != "minus") {
+                Some((name, _)) => (*name).to_owned(),
+                None => match code {
+                    KeyCode::Char(c) => c.to_string(),
+                    other => format!("{other:?}"),
+                },
+            },
+        };
+        let mut text = String::new();
+        for (modifier, name) in
+            [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")]
+        {
+            if modifiers.contains(modifier) {
+                text.push_str(name);
+            }
+        }
+        f.pad(&(text + &code))
+    }
+}
+
+/// One row of the table with the keys that hold for it.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The row.
+    pub spec: &'static Spec,
+    /// Its keys.
+    pub keys: Vec<Key>,
+}
+
+/// All bindings.
+#[derive(Clone, Debug)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+    read_only: bool,
+}
+
+impl Keymap {
+    /// The defaults with patches over them, and what is wrong with the patches: an unknown action, an unknown key, a key
+    /// that something else in the same place has already. A wrong patch is left out; the rest holds.
+    #[must_use]
+    pub fn new(patches: &BTreeMap<String, Vec<String>>, read_only: bool) -> (Self, Vec<String>) {
+        let mut problems = Vec::new();
+        let default =
+            |spec: &'static Spec| Binding { spec, keys: spec.keys.iter().filter_map(|key| key.parse().ok()).collect() };
+        let mut map = Self { bindings: TABLE.iter().map(default).collect(), read_only };
+        for (name, keys) in patches {
+            let Some(index) = map.bindings.iter().position(|binding| binding.spec.name == name) else {
+                problems.push(format!("[ui.keys] {name}: there is no such action"));
+                continue;
+            };
+            let parsed: Result<Vec<Key>, UnknownKey> = keys.iter().map(|key| key.parse()).collect();
+            match parsed {
+                Err(error) => problems.push(format!("[ui.keys] {name}: {error}")),
+                Ok(keys) => {
+                    let before = std::mem::replace(&mut map.bindings[index].keys, keys);
+                    if let Some(clash) = map.collisions().first() {
+                        problems.push(format!("[ui.keys] {name}: {clash}"));
+                        map.bindings[index].keys = before;
+                    }
+                }
+            }
+        }
+        (map, problems)
+    }
+
+    /// Keys that mean two things in one place, in words.
+    #[must_use]
+    pub fn collisions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (index, one) in self.bindings.iter().enumerate() {
+            for other in &self.bindings[index + 1..] {
+                let meet = Pane::ALL.into_iter().any(|p| one.spec.scope.covers(p) && other.spec.scope.covers(p));
+                if let Some(key) = one.keys.iter().find(|key| meet && other.keys.contains(key)) {
+                    found.push(format!("{key} is both {} and {}", one.spec.name, other.spec.name));
+                }
+            }
+        }
+        found
+    }
+
+    /// What a key means while a pane has the focus.
+    #[must_use]
+    pub fn action(&self, key: Key, focus: Pane) -> Option<Action> {
+        self.active(focus).find(|binding| binding.keys.contains(&key)).map(|binding| binding.spec.action)
+    }
+
+    /// The bindings that count while a pane has the focus.
+    pub fn active(&self, focus: Pane) -> impl Iterator<Item = &Binding> {
+        self.all().filter(move |binding| binding.spec.scope.covers(focus))
+    }
+
+    /// All bindings; in read-only mode without those that change the fleet.
+    pub fn all(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(|binding| !(self.read_only && binding.spec.changes))
+    }
+
+    /// The first key of an action in a pane, for texts that name one.
+    #[must_use]
+    pub fn key_of(&self, action: Action, focus: Pane) -> Option<Key> {
+        self.active(focus)
+            .filter(|binding| binding.spec.action == action)
+            .find_map(|binding| binding.keys.first().copied())
+    }
+
+    /// The footer's hints for a pane, the pane's own first.
+    #[must_use]
+    pub fn hints(&self, focus: Pane) -> Vec<(Key, &'static str)> {
+        let own = |binding: &&Binding| binding.spec.scope == Scope::In(focus);
+        let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
+        let shown = || self.active(focus).filter(|binding| !binding.spec.hint.is_empty());
+        shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keymap(patches: &[(&str, &[&str])]) -> (Keymap, Vec<String>) {
+        let patches = patches
+            .iter()
+            .map(|(name, keys)| ((*name).to_owned(), keys.iter().map(|key| (*key).to_owned()).collect()))
+            .collect();
+        Keymap::new(&patches, false)
+    }
+
+    #[test]
+    fn the_table_has_no_collisions_no_wrong_keys_and_no_double_names() {
+        let (map, problems) = keymap(&[]);
+        assert!(problems.is_empty());
+        assert_eq!(map.collisions(), Vec::<String>::new());
+        for spec in TABLE {
+            assert!(!spec.keys.is_empty(), "{} has no key", spec.name);
+            for key in spec.keys {
+                assert!(key.parse::<Key>().is_ok(), "{key}");
+            }
+            assert_eq!(TABLE.iter().filter(|other| other.name == spec.name).count(), 1, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_found_again_by_its_event() {
+        let (map, _) = keymap(&[]);
+        for binding in map.all() {
+            for key in &binding.keys {
+                for pane in Pane::ALL.into_iter().filter(|pane| binding.spec.scope.covers(*pane)) {
+                    assert_eq!(map.action(*key, pane), Some(binding.spec.action));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn letters_are_text_in_the_prompt() {
+        let (map, _) = keymap(&[]);
+        for c in ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("?:/ +-=".chars()) {
+            let key = Key::from(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+            assert_eq!(map.action(key, Pane::Prompt), None, "{c}");
+        }
+    }
+
+    #[test]
+    fn patches_replace_keys_and_wrong_ones_are_told() {
+        let (map, problems) =
+            keymap(&[("drain", &["ctrl-x"]), ("nonsense", &["a"]), ("ready", &["hyper-q"]), ("pin", &["u"])]);
+        assert_eq!(map.action("ctrl-x".parse().expect("a key"), Pane::Tiers), Some(Action::Drain));
+        assert_eq!(map.action("d".parse().expect("a key"), Pane::Tiers), None);
+        assert_eq!(map.action("p".parse().expect("a key"), Pane::Tiers), Some(Action::Pin));
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn read_only_takes_the_changing_keys_away() {
+        let (map, _) = Keymap::new(&BTreeMap::new(), true);
+        assert_eq!(map.action("d".parse().expect("a key"), Pane::Tiers), None);
+        assert!(map.all().all(|binding| !binding.spec.changes));
+    }
+
+    #[test]
+    fn keys_read_as_they_are_written() {
+        for (text, shown) in [
+            ("shift-p", "P"),
+            ("ctrl-n", "ctrl-n"),
+            ("alt-enter", "alt-enter"),
+            ("-", "-"),
+            ("f1", "F1"),
+            ("space", "space"),
+        ] {
+            assert_eq!(text.parse::<Key>().expect("a key").to_string(), shown);
+        }
+        let capital = Key::from(KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT));
+        assert_eq!(capital, "shift-g".parse().expect("a key"));
+        let backtab = Key::from(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT));
+        assert_eq!(backtab, "shift-tab".parse().expect("a key"));
+    }
+}

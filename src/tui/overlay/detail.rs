@@ -1,0 +1,374 @@
+//! The whole story of one row: a decision with everything that led to it, or a part of the fleet with all that is known.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{scrolled, window};
+use crate::domain::decision::{Candidate, Decision};
+use crate::domain::fleet::{Backend, KeyState};
+use crate::domain::health::BreakerState;
+use crate::domain::tier::Target;
+use crate::engine::Attempt;
+use crate::tui::feed::{Feed, Kind, RequestRow};
+use crate::tui::panes::Ctx;
+use crate::tui::panes::decisions::{cost_text, outcome};
+use crate::tui::panes::prompt::constraint_words;
+use crate::tui::status;
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+/// What the details are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A row of the decisions.
+    Row(u64),
+    /// A part of the fleet.
+    Part(Target),
+}
+
+/// Draws the details, from what is known at this moment.
+pub fn render(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed, scroll: &mut usize, area: Rect, buf: &mut Buffer) {
+    let width = area.width.saturating_sub(4).min(110);
+    let columns = usize::from(width.saturating_sub(4));
+    let (title, lines) = match subject {
+        Subject::Row(number) => match feed.get(*number).map(|row| &row.kind) {
+            Some(Kind::Request(row)) => (format!("request {}", row.id.short()), request(ctx, row, columns)),
+            Some(Kind::Operator(action)) => (
+                "operator".to_owned(),
+                vec![
+                    fact(ctx, "when", &ctx.clock(action.at)),
+                    fact(ctx, "who", &action.by),
+                    fact(ctx, "what", &action.words),
+                ],
+            ),
+            Some(Kind::Health(change)) => (
+                format!("health of {}", change.backend),
+                vec![
+                    fact(ctx, "when", &ctx.clock(change.at)),
+                    fact(ctx, "from", change.from.name()),
+                    fact(ctx, "to", change.to.name()),
+                    fact(ctx, "why", &change.why),
+                ],
+            ),
+            Some(Kind::Missed(_)) | None => ("gone".to_owned(), vec![fact(ctx, "", "this row is not kept any more")]),
+        },
+        Subject::Part(target) => (target.to_string(), part(ctx, target, columns)),
+    };
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2)).max(6);
+    let inner = window(ctx, &title, width, height, area, buf);
+    scrolled(ctx, &lines, scroll, inner, buf);
+}
+
+fn fact(ctx: &Ctx<'_>, name: &str, value: &str) -> Line<'static> {
+    Line::from(vec![ctx.span(Role::Dim, text::pad(name, 12)), ctx.span(Role::Text, text::sanitise_line(value))])
+}
+
+fn title(ctx: &Ctx<'_>, words: &str) -> Line<'static> {
+    Line::from(ctx.span(Role::Title, words.to_owned()))
+}
+
+fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Line<'static>> {
+    let decision = &row.decision;
+    let mut lines = vec![
+        Line::from(
+            ctx.span(Role::Title, text::fit(&text::sanitise_line(&decision.headline()), columns, ctx.glyphs.ellipsis)),
+        ),
+        Line::default(),
+        fact(ctx, "asked", &format!("{} by {}", ctx.clock(decision.at), decision.caller)),
+    ];
+    let analysis = &decision.analysis;
+    let evidence =
+        if analysis.evidence.is_empty() { "no marker words".to_owned() } else { analysis.evidence.join(", ") };
+    lines.push(fact(ctx, "task", &format!("{}, complexity {:.2} ({evidence})", analysis.task, analysis.complexity)));
+    lines.push(fact(
+        ctx,
+        "tokens",
+        &format!(
+            "~{} in, ~{} to {} out",
+            analysis.input_tokens, analysis.output_tokens.p50, analysis.output_tokens.p90
+        ),
+    ));
+    lines.push(fact(ctx, "guard", &guard_words(decision)));
+    let demands = constraint_words(&decision.constraints);
+    if !demands.is_empty() {
+        lines.push(fact(ctx, "demands", &demands.join(", ")));
+    }
+    let order =
+        decision.order.iter().map(|tier| tier.name()).collect::<Vec<_>>().join(&format!(" {} ", ctx.glyphs.arrow));
+    let basis = match decision.basis {
+        crate::domain::decision::Basis::Asked => "the request says so",
+        crate::domain::decision::Basis::Rule => "the task's rule",
+        crate::domain::decision::Basis::DefaultTier => "the default tier",
+        crate::domain::decision::Basis::Optimize => "the request's aim",
+    };
+    lines.push(fact(ctx, "order", &format!("{order} ({basis})")));
+    if let Some(pin) = &decision.pin {
+        let effect = match (pin.void, pin.changed) {
+            (true, _) => "it could not serve",
+            (false, true) => "it changed the choice",
+            (false, false) => "it was the choice anyway",
+        };
+        lines.push(fact(ctx, "pin", &format!("{}: {effect}", pin.target)));
+    }
+    lines.push(Line::default());
+    candidates(ctx, decision, columns, &mut lines);
+    rejections(ctx, decision, columns, &mut lines);
+    attempts(ctx, row, columns, &mut lines);
+    lines
+}
+
+fn guard_words(decision: &Decision) -> String {
+    use crate::domain::privacy::Ruling;
+    let mut kinds: Vec<&str> = decision.verdict.findings.iter().map(|finding| finding.kind.name()).collect();
+    let count = kinds.len();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let found = if count == 0 { "nothing found".to_owned() } else { format!("{count} found: {}", kinds.join(", ")) };
+    let ruling = match decision.verdict.ruling {
+        Ruling::Free => "may leave this machine",
+        Ruling::KeepAsAsked => "stays on this machine, as asked",
+        Ruling::KeepAsFound => "stays on this machine",
+        Ruling::Refuse => "goes nowhere",
+    };
+    format!("{found}; {ruling}")
+}
+
+fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let Some(first) = decision.candidates.first() else {
+        lines.push(Line::from(ctx.span(Role::Bad, "no candidate")));
+        lines.push(Line::default());
+        return;
+    };
+    let terms = first.terms.iter().map(|term| text::pad_left(term.name, 9)).collect::<String>();
+    lines.push(title(ctx, "candidates, in the order in which they are tried"));
+    lines.push(Line::from(ctx.span(Role::Dim, format!("   {:<30}{:>6}{terms}", "", "score"))));
+    for (index, one) in decision.candidates.iter().enumerate() {
+        lines.push(candidate(ctx, index, one));
+        lines.push(estimate(ctx, one, columns));
+    }
+    lines.push(Line::default());
+}
+
+fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate) -> Line<'static> {
+    let place = text::pad(&text::fit_middle(&format!("{} {}", one.backend, one.model), 20, ctx.glyphs.ellipsis), 21);
+    let mut spans = vec![
+        ctx.span(Role::Dim, format!("{:>2} ", index + 1)),
+        ctx.span(Role::Series(one.tier), text::pad(one.tier.name(), 9)),
+        ctx.span(if index == 0 { Role::Title } else { Role::Text }, place),
+        ctx.span(Role::Text, format!("{:>6.3}", one.score)),
+    ];
+    for term in &one.terms {
+        // What a term adds to the score: that, and not its value, is what the order comes from.
+        let role = if term.value * term.weight >= 0.05 { Role::Text } else { Role::Dim };
+        spans.push(ctx.span(role, format!("{:>9.3}", term.value * term.weight)));
+    }
+    Line::from(spans)
+}
+
+fn estimate(ctx: &Ctx<'_>, one: &Candidate, columns: usize) -> Line<'static> {
+    let estimate = &one.estimate;
+    let cost = match (estimate.cost, estimate.cost_upper) {
+        (Some(cost), Some(upper)) if upper > cost => format!("~{cost} to {upper}"),
+        (Some(cost), _) => format!("~{cost}"),
+        (None, _) => "price unknown".to_owned(),
+    };
+    let basis = if estimate.measured { "measured p95" } else { "assumed" };
+    let cold = if estimate.cold { ", cold start" } else { "" };
+    let standing = match (one.last_resort, one.preferred) {
+        (true, _) => ", last resort",
+        (false, false) => ", stands in",
+        (false, true) => "",
+    };
+    let words =
+        format!("{cost}, first token {} ({basis}{cold}){standing}", text::millis(u64::from(estimate.first_token_ms)));
+    Line::from(ctx.span(Role::Dim, text::fit(&format!("            {words}"), columns, ctx.glyphs.ellipsis)))
+}
+
+fn rejections(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Vec<Line<'static>>) {
+    if decision.rejected.is_empty() {
+        return;
+    }
+    lines.push(title(ctx, "not considered"));
+    for one in &decision.rejected {
+        let model = one.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+        let place = text::fit_middle(&format!("{}{model}", one.backend), 24, ctx.glyphs.ellipsis);
+        let reason = text::sanitise_line(&one.reason.to_string());
+        let room = columns.saturating_sub(37);
+        let mut rows = text::wrap(&reason, room).into_iter();
+        lines.push(Line::from(vec![
+            ctx.span(Role::Series(one.tier), format!("   {}", text::pad(one.tier.name(), 9))),
+            ctx.span(Role::Text, text::pad(&place, 25)),
+            ctx.span(Role::Text, rows.next().unwrap_or_default()),
+        ]));
+        lines.extend(rows.map(|row| Line::from(vec![Span::raw(" ".repeat(37)), ctx.span(Role::Text, row)])));
+        lines.push(Line::from(
+            ctx.span(Role::Dim, format!("{}{} {}", " ".repeat(37), ctx.glyphs.arrow, one.reason.remedy())),
+        ));
+    }
+    lines.push(Line::default());
+}
+
+fn attempts(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, lines: &mut Vec<Line<'static>>) {
+    lines.push(title(ctx, "attempts"));
+    for attempt in &row.attempts {
+        lines.extend(attempt_lines(ctx, attempt, columns));
+    }
+    match (&row.finished, &row.dispatched) {
+        (Some(end), _) => {
+            let (word, role) = outcome(end.outcome);
+            let mut spans = vec![
+                ctx.span(Role::Dim, text::pad("end", 12)),
+                ctx.span(role, word),
+                ctx.span(Role::Text, format!(" after {}", text::duration(end.total))),
+            ];
+            if let Some(cost) = row.cost() {
+                spans.push(ctx.span(Role::Text, format!(", {} in all", cost_text(ctx, cost))));
+            }
+            lines.push(Line::from(spans));
+            if let Some(why) = &end.why {
+                lines.extend(
+                    text::wrap(&text::sanitise_line(why), columns)
+                        .into_iter()
+                        .map(|row| Line::from(ctx.span(Role::Bad, row))),
+                );
+            }
+        }
+        (None, Some(sent)) => lines.push(Line::from(vec![
+            ctx.span(Role::Accent, format!("{} ", ctx.spinner())),
+            ctx.span(Role::Text, format!("{} {} since {}", sent.backend, sent.model, ctx.age(sent.at))),
+        ])),
+        (None, None) => lines.push(Line::from(ctx.span(Role::Dim, "none yet"))),
+    }
+}
+
+fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'static>> {
+    let (sign, role, words) = match &attempt.outcome {
+        Ok(_) => (ctx.glyphs.up, Role::Ok, "answered".to_owned()),
+        Err(failure) => (ctx.glyphs.down, Role::Bad, text::sanitise_line(&failure.to_string())),
+    };
+    let first =
+        attempt.first_token.map_or_else(|| "no token".to_owned(), |after| format!("ttft {}", text::duration(after)));
+    let usage = attempt.usage.map_or_else(
+        || "usage not told".to_owned(),
+        |usage| format!("{} in, {} out", text::count(usage.prompt()), text::count(usage.output)),
+    );
+    let mut lines = vec![Line::from(vec![
+        ctx.span(Role::Dim, format!("{:>2} ", attempt.number)),
+        ctx.span(role, format!("{sign} ")),
+        ctx.span(Role::Series(attempt.tier), attempt.tier.name()),
+        ctx.span(Role::Text, format!(" {} {}", attempt.backend, attempt.model)),
+        ctx.span(
+            Role::Dim,
+            format!("  {first}, {} in all, {usage}, {}", text::duration(attempt.total), cost_text(ctx, attempt.cost)),
+        ),
+    ])];
+    for row in text::wrap(&words, columns.saturating_sub(5)) {
+        lines.push(Line::from(vec![Span::raw("     "), Span::styled(row, ctx.style(role))]));
+    }
+    lines
+}
+
+fn part(ctx: &Ctx<'_>, target: &Target, columns: usize) -> Vec<Line<'static>> {
+    let Some(snapshot) = ctx.snapshot else { return Vec::new() };
+    let fleet = &snapshot.fleet;
+    match target {
+        Target::Tier(tier) => {
+            let state = fleet.tier(*tier);
+            let mut lines = vec![
+                fact(ctx, "state", &status::of_tier(fleet, *tier, ctx.now).word),
+                fact(ctx, "wanted", &admin_words(ctx, &state.admin)),
+                fact(ctx, "in flight", &fleet.in_flight(target).to_string()),
+                fact(ctx, "last 15 min", &summary_words(&state.summary)),
+                Line::default(),
+            ];
+            for backend in fleet.of_tier(*tier) {
+                lines.push(title(ctx, backend.spec.id.as_str()));
+                lines.extend(backend_lines(ctx, snapshot, backend, columns));
+                lines.push(Line::default());
+            }
+            lines
+        }
+        Target::Backend(id) | Target::Model(id, _) => {
+            fleet.backend(id).map(|backend| backend_lines(ctx, snapshot, backend, columns)).unwrap_or_default()
+        }
+    }
+}
+
+fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {
+    let state = admin.state_at(ctx.now);
+    let until = admin.until.map_or_else(String::new, |until| format!(", {} left", ctx.wait(until)));
+    let reason = if admin.reason.is_empty() { String::new() } else { format!(" ({})", admin.reason) };
+    format!("{} by {}{until}{reason}", state.name(), admin.by)
+}
+
+fn summary_words(summary: &crate::domain::latency::Summary) -> String {
+    let Some(first) = summary.first_token else { return "no traffic".to_owned() };
+    let total = summary.total.map_or_else(String::new, |total| {
+        format!(", total p50 {} p95 {}", text::millis(u64::from(total.p50)), text::millis(u64::from(total.p95)))
+    });
+    format!(
+        "{} attempts, {} failed, ttft p50 {} p95 {}{total}",
+        summary.count,
+        summary.failed,
+        text::millis(u64::from(first.p50)),
+        text::millis(u64::from(first.p95))
+    )
+}
+
+fn backend_lines(
+    ctx: &Ctx<'_>,
+    snapshot: &crate::engine::Snapshot,
+    backend: &Backend,
+    columns: usize,
+) -> Vec<Line<'static>> {
+    let fleet = &snapshot.fleet;
+    let mark = status::of_backend(fleet, backend, ctx.now);
+    let mut lines = vec![Line::from(vec![
+        ctx.span(Role::Dim, text::pad("state", 12)),
+        ctx.span(mark.role, format!("{} {}", mark.sign.glyph(ctx.glyphs), mark.word)),
+        ctx.span(Role::Dim, format!("  health {}", backend.health.name())),
+    ])];
+    if let Some(reason) = &mark.reason {
+        lines.push(fact(ctx, "why", &reason.to_string()));
+        lines.push(fact(ctx, "remedy", &reason.remedy()));
+    }
+    if !backend.detail.is_empty() {
+        lines.push(fact(ctx, "says", &backend.detail));
+    }
+    lines.push(fact(ctx, "wanted", &admin_words(ctx, &backend.admin)));
+    let breaker = match backend.breaker.state() {
+        BreakerState::Closed => "closed".to_owned(),
+        BreakerState::Open { until } => format!("open, a trial may pass in {}", ctx.wait(until)),
+        BreakerState::HalfOpen { since } => format!("half-open, trial under way for {}", ctx.age(since)),
+    };
+    lines.push(fact(ctx, "breaker", &breaker));
+    let key = match &backend.spec.key {
+        KeyState::NotNeeded => "not needed".to_owned(),
+        KeyState::Present => "configured".to_owned(),
+        KeyState::Missing { variable } => format!("missing: set {variable}"),
+    };
+    lines.push(fact(ctx, "key", &key));
+    lines.push(fact(ctx, "speaks", &format!("{} at {}", backend.spec.protocol.name(), backend.spec.url)));
+    let probe = match (backend.probed_at, backend.probe_took) {
+        (Some(at), Some(took)) => format!("{} ago, took {}", ctx.age(at), text::duration(took)),
+        (Some(at), None) => format!("{} ago", ctx.age(at)),
+        (None, _) => "never".to_owned(),
+    };
+    lines.push(fact(ctx, "probe", &probe));
+    let limit = backend.spec.max_in_flight.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
+    lines.push(fact(ctx, "in flight", &format!("{} ({limit})", backend.in_flight())));
+    for model in &backend.models {
+        let mark = status::of_model(fleet, backend, model, ctx.now);
+        let name = text::pad(&text::fit_middle(model.id.as_str(), 26, ctx.glyphs.ellipsis), 27);
+        let words = text::fit(&summary_words(&model.summary), columns.saturating_sub(50), ctx.glyphs.ellipsis);
+        lines.push(Line::from(vec![
+            ctx.span(Role::Dim, text::pad("model", 12)),
+            ctx.span(mark.role, format!("{} ", mark.sign.glyph(ctx.glyphs))),
+            ctx.span(Role::Text, name),
+            ctx.span(mark.role, text::pad(&mark.word, 9)),
+            ctx.span(Role::Dim, words),
+        ]));
+    }
+    lines
+}

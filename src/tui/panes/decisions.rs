@@ -1,0 +1,332 @@
+//! What was decided, done and observed: one row each. New rows never move what is being read.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Ctx, Cursor, put, row_of};
+use crate::domain::health::Health;
+use crate::domain::money::Money;
+use crate::engine::Outcome;
+use crate::tui::feed::{Feed, Kind, RequestRow, Row};
+use crate::tui::layout::Pane;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::widgets::table::{Column, Fitted};
+
+/// What the rows are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By time.
+    #[default]
+    Time,
+    /// By cost.
+    Cost,
+    /// By total time.
+    Duration,
+}
+
+/// The pane.
+#[derive(Clone, Debug)]
+pub struct DecisionsPane {
+    cursor: Cursor,
+    /// Only rows with this text.
+    pub filter: String,
+    order: Order,
+    reversed: bool,
+    /// Whether the selection stays on the newest row.
+    following: bool,
+    /// The first row that is new since following ended.
+    new_from: u64,
+    visible: Vec<u64>,
+}
+
+impl Default for DecisionsPane {
+    fn default() -> Self {
+        Self {
+            cursor: Cursor::default(),
+            filter: String::new(),
+            order: Order::default(),
+            reversed: false,
+            following: true,
+            new_from: 0,
+            visible: Vec::new(),
+        }
+    }
+}
+
+const TIME: usize = 0;
+const TIER: usize = 1;
+const WHAT: usize = 2;
+const TTFT: usize = 3;
+const TOTAL: usize = 4;
+const TOKENS: usize = 5;
+const COST: usize = 6;
+const END: usize = 7;
+
+const COLUMNS: [Column; 8] = [
+    Column::left("time", 8, 3),
+    Column::left("tier", 8, 0),
+    Column::growing("why", 14, 1),
+    Column::right("ttft", 6, 6),
+    Column::right("total", 6, 5),
+    Column::right("tok", 5, 7),
+    Column::right("cost", 8, 4),
+    Column::left("end", 7, 2),
+];
+
+impl DecisionsPane {
+    /// Works out which rows there are. Called before every frame.
+    pub fn prepare(&mut self, feed: &Feed) {
+        let selected = self.selected();
+        self.visible.clear();
+        let wanted = self.filter.to_lowercase();
+        self.visible.extend(feed.rows().filter(|row| wanted.is_empty() || matches(row, &wanted)).map(|row| row.number));
+        let cost = |number: &u64| match feed.get(*number).map(|row| &row.kind) {
+            Some(Kind::Request(row)) => row.cost().and_then(|cost| cost.amount).unwrap_or(Money::ZERO),
+            _ => Money::ZERO,
+        };
+        let total = |number: &u64| match feed.get(*number).map(|row| &row.kind) {
+            Some(Kind::Request(row)) => row.finished.as_ref().map_or(0, |end| end.total.as_millis()),
+            _ => 0,
+        };
+        match self.order {
+            Order::Time => {}
+            Order::Cost => self.visible.sort_by_key(cost),
+            Order::Duration => self.visible.sort_by_key(total),
+        }
+        if self.reversed {
+            self.visible.reverse();
+        }
+        let at = selected.and_then(|number| self.visible.iter().position(|one| *one == number));
+        match at {
+            _ if self.following => self.cursor.index = self.visible.len().saturating_sub(1),
+            Some(index) => {
+                // What is read stays where it is on the screen, whatever comes or goes around it.
+                let shift = index as isize - self.cursor.index as isize;
+                self.cursor.top = self.cursor.top.saturating_add_signed(shift);
+                self.cursor.index = index;
+            }
+            None => self.cursor.index = self.cursor.index.min(self.visible.len().saturating_sub(1)),
+        }
+        if self.following {
+            self.new_from = feed.next_number();
+        }
+    }
+
+    /// The number of the selected row.
+    #[must_use]
+    pub fn selected(&self) -> Option<u64> {
+        self.visible.get(self.cursor.index).copied()
+    }
+
+    /// Moves the selection; following ends above the last row and starts again on it.
+    pub fn step(&mut self, by: isize) {
+        self.cursor.step(by, self.visible.len());
+        self.following = self.cursor.index + 1 >= self.visible.len();
+    }
+
+    /// To the first row.
+    pub fn top(&mut self) {
+        self.step(isize::MIN / 2);
+    }
+
+    /// To the last row, and on with new ones.
+    pub fn bottom(&mut self) {
+        self.step(isize::MAX / 2);
+    }
+
+    /// Sorts by the next column.
+    pub const fn sort_next(&mut self) {
+        self.order = match self.order {
+            Order::Time => Order::Cost,
+            Order::Cost => Order::Duration,
+            Order::Duration => Order::Time,
+        };
+    }
+
+    /// Turns the order around.
+    pub const fn sort_reverse(&mut self) {
+        self.reversed = !self.reversed;
+    }
+
+    /// Draws.
+    pub fn render(&mut self, ctx: &Ctx<'_>, feed: &Feed, area: Rect, buf: &mut Buffer) {
+        let mut note = Vec::new();
+        match self.order {
+            Order::Time => {}
+            Order::Cost => note.push(ctx.span(Role::Dim, "by cost ")),
+            Order::Duration => note.push(ctx.span(Role::Dim, "by total time ")),
+        }
+        if !self.filter.is_empty() {
+            note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
+        }
+        let new = feed.next_number().saturating_sub(self.new_from);
+        let facts = if !self.following && new > 0 {
+            Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow ")))
+        } else {
+            Line::default()
+        };
+        let inner = ctx.frame(Pane::Decisions, Line::from(note), facts, area, buf);
+        if self.visible.is_empty() {
+            let empty =
+                if self.filter.is_empty() { "no requests yet: type a prompt" } else { "nothing matches the filter" };
+            ctx.say(empty, inner, buf);
+            return;
+        }
+        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
+        let head = usize::from(inner.height > 3);
+        if head == 1 {
+            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
+        }
+        let height = usize::from(inner.height) - head;
+        self.cursor.reveal(self.visible.len(), height);
+        for (offset, number) in self.visible.iter().skip(self.cursor.top).take(height).enumerate() {
+            let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
+            if let Some(entry) = feed.get(*number) {
+                draw_row(ctx, entry, &fitted, shifted(row), buf);
+            }
+            if ctx.focus == Pane::Decisions && self.cursor.top + offset == self.cursor.index {
+                buf.set_style(row, ctx.style(Role::Selected));
+            }
+        }
+    }
+}
+
+fn shifted(row: Rect) -> Rect {
+    Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
+}
+
+/// The text that a filter looks through: what a row shows, and the ids behind it.
+fn matches(row: &Row, wanted: &str) -> bool {
+    let text = match &row.kind {
+        Kind::Request(request) => {
+            let decision = &request.decision;
+            let chosen = decision.chosen().map(|one| format!("{} {} {}", one.tier, one.backend, one.model));
+            let end = request.finished.as_ref().map_or("running", |end| outcome(end.outcome).0);
+            format!(
+                "{} {} {} {} {} {end}",
+                request.id,
+                decision.caller,
+                decision.analysis.task,
+                decision.headline(),
+                chosen.unwrap_or_default()
+            )
+        }
+        Kind::Operator(action) => format!("operator {} {}", action.by, action.words),
+        Kind::Health(change) => {
+            format!("health {} {} {} {}", change.tier, change.backend, change.to.name(), change.why)
+        }
+        Kind::Missed(_) => "missed".to_owned(),
+    };
+    text.to_lowercase().contains(wanted)
+}
+
+/// A word and a role for how a request ended.
+#[must_use]
+pub const fn outcome(outcome: Outcome) -> (&'static str, Role) {
+    match outcome {
+        Outcome::Answered => ("ok", Role::Ok),
+        Outcome::NoRoute => ("noroute", Role::Bad),
+        Outcome::Failed => ("failed", Role::Bad),
+        Outcome::Cut => ("cut", Role::Bad),
+        Outcome::Cancelled => ("cancel", Role::Dim),
+    }
+}
+
+fn draw_row(ctx: &Ctx<'_>, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
+    let cut = ctx.glyphs.ellipsis;
+    fitted.put(buf, area, TIME, &ctx.clock(row.at), ctx.style(Role::Dim), cut);
+    match &row.kind {
+        Kind::Request(request) => request_row(ctx, request, fitted, area, buf),
+        Kind::Operator(action) => {
+            fitted.put(buf, area, TIER, "operator", ctx.style(Role::Pinned), cut);
+            put(
+                buf,
+                event_area(fitted, area),
+                0,
+                &Line::from(ctx.span(Role::Text, text::sanitise_line(&action.words))),
+            );
+        }
+        Kind::Health(change) => {
+            fitted.put(buf, area, TIER, change.tier.name(), ctx.style(Role::Series(change.tier)), cut);
+            let role = match change.to {
+                Health::Up => Role::Ok,
+                Health::Down => Role::Bad,
+                Health::Degraded | Health::Warming => Role::Warn,
+                Health::Unknown => Role::Unknown,
+            };
+            let mut spans = vec![
+                ctx.span(Role::Text, format!("{} ", change.backend)),
+                ctx.span(Role::Dim, format!("{} {} ", change.from.name(), ctx.glyphs.arrow)),
+                ctx.span(role, change.to.name()),
+            ];
+            if !change.why.is_empty() {
+                spans.push(ctx.span(Role::Dim, format!(": {}", text::sanitise_line(&change.why))));
+            }
+            put(buf, event_area(fitted, area), 0, &Line::from(spans));
+        }
+        Kind::Missed(count) => {
+            let words = format!("{count} facts missed: the screen was too slow for them");
+            put(buf, event_area(fitted, area), 0, &Line::from(ctx.span(Role::Warn, words)));
+        }
+    }
+}
+
+/// Events have no numbers: their words take the room up to the row's end.
+fn event_area(fitted: &Fitted, row: Rect) -> Rect {
+    let what = fitted.area(row, WHAT);
+    Rect { width: row.right().saturating_sub(what.x), ..what }
+}
+
+fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
+    let cut = ctx.glyphs.ellipsis;
+    let put = |buf: &mut Buffer, column, content: &str, role| {
+        fitted.put(buf, area, column, content, ctx.style(role), cut);
+    };
+    // The tier that worked last, which after a failover is not the one that was chosen.
+    let tier = row.dispatched.as_ref().map(|sent| sent.tier).or_else(|| row.decision.chosen().map(|one| one.tier));
+    match tier {
+        Some(tier) => put(buf, TIER, tier.name(), Role::Series(tier)),
+        None => put(buf, TIER, ctx.glyphs.none, Role::Bad),
+    }
+    let mut why = text::sanitise_line(&row.decision.headline());
+    let failed = row.attempts.iter().filter(|attempt| attempt.outcome.is_err()).count();
+    if failed > 0 && row.attempts.len() > failed {
+        why = format!("after {failed} failed: {why}");
+    }
+    if let Some(error) = row.finished.as_ref().and_then(|end| end.why.as_ref()) {
+        why = text::sanitise_line(error);
+    }
+    put(buf, WHAT, &why, Role::Text);
+    if let Some(after) = row.first_token {
+        put(buf, TTFT, &text::duration(after), Role::Text);
+    }
+    let last = row.attempts.last();
+    if let Some(usage) = last.and_then(|attempt| attempt.usage) {
+        put(buf, TOKENS, &text::count(usage.output), Role::Dim);
+    }
+    if let Some(cost) = row.cost() {
+        put(buf, COST, &cost_text(ctx, cost), Role::Text);
+    }
+    match &row.finished {
+        Some(end) => {
+            put(buf, TOTAL, &text::duration(end.total), Role::Text);
+            let (word, role) = outcome(end.outcome);
+            put(buf, END, word, role);
+        }
+        None => {
+            let since = ctx.now.since(row.decision.at);
+            put(buf, TOTAL, &text::age(since), Role::Dim);
+            let word = if row.first_token.is_some() { "streams" } else { "waits" };
+            let spans = Line::from(vec![Span::styled(word, ctx.style(Role::Accent))]);
+            super::put(buf, fitted.area(area, END), 0, &spans);
+        }
+    }
+}
+
+/// A cost with the sign of the glyph set for an unknown amount.
+#[must_use]
+pub fn cost_text(ctx: &Ctx<'_>, cost: crate::domain::money::Cost) -> String {
+    cost.amount.map_or_else(|| ctx.glyphs.none.to_owned(), |amount| text::money(amount, cost.is_estimate()))
+}

@@ -1,0 +1,161 @@
+//! The first line, the worst warning and the last line.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Ctx, put};
+use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
+use crate::engine::warnings::{Severity, Warning};
+use crate::tui::layout::{Pane, Size};
+use crate::tui::status;
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+/// Modes that the operator must not overlook.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Modes {
+    /// The keys that change the fleet are taken away.
+    pub read_only: bool,
+    /// Since when the display is held, by the real clock, and the real present.
+    pub frozen: Option<(Timestamp, Timestamp)>,
+    /// The mouse is ours.
+    pub mouse: bool,
+    /// Warnings.
+    pub warnings: usize,
+}
+
+/// The first line.
+pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
+    let mut left = Vec::new();
+    let mut right: Vec<Span<'static>> = Vec::new();
+    let badge = |spans: &mut Vec<Span<'static>>, words: String| {
+        spans.push(ctx.span(Role::Badge, format!(" {words} ")));
+        spans.push(Span::raw(" "));
+    };
+    if area.width >= 50 {
+        left.push(ctx.span(Role::Title, " llm-call  "));
+    }
+    if ctx.snapshot.is_some_and(|snapshot| snapshot.simulated) {
+        badge(&mut left, "DEMO".to_owned());
+    }
+    if modes.read_only {
+        badge(&mut left, "READ-ONLY".to_owned());
+    }
+    if let Some((at, now)) = modes.frozen {
+        badge(&mut left, format!("FROZEN {}", text::age(now.since(at))));
+    }
+    if let Some(snapshot) = ctx.snapshot {
+        let serving = status::serving_tiers(&snapshot.fleet, ctx.now);
+        let total = Tier::ALL.into_iter().filter(|tier| snapshot.fleet.of_tier(*tier).next().is_some()).count();
+        let (sign, role) = match serving {
+            _ if serving == total => (ctx.glyphs.up, Role::Ok),
+            0 => (ctx.glyphs.down, Role::Bad),
+            _ => (ctx.glyphs.degraded, Role::Warn),
+        };
+        left.push(ctx.span(role, format!("{sign} {serving}/{total} ")));
+        left.push(ctx.span(Role::Dim, "tiers"));
+        if area.width >= 20 {
+            left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
+            left.push(ctx.span(Role::Dim, "in flight"));
+        }
+        if area.width >= 50 {
+            let burn = snapshot.fleet.spend.burn_per_hour(ctx.now);
+            left.push(ctx.span(Role::Dim, "  burn "));
+            left.push(match burn {
+                Some(rate) => ctx.span(Role::Text, format!("~{rate}/h")),
+                None => ctx.span(Role::Dim, "-"),
+            });
+        }
+        if let Some(host) = snapshot.telemetry.host.filter(|_| area.width >= 100) {
+            right.push(ctx.span(Role::Dim, "cpu "));
+            right.push(ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)));
+            right.push(ctx.span(Role::Dim, "  mem "));
+            right.push(
+                ctx.span(Role::Text, format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total))),
+            );
+        }
+        if area.width >= 120 {
+            right.insert(
+                0,
+                ctx.span(Role::Dim, format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started))),
+            );
+        }
+    } else {
+        left.push(ctx.span(Role::Dim, "starting"));
+    }
+    if modes.mouse {
+        right.push(ctx.span(Role::Accent, "mouse "));
+    }
+    if ctx.size == Size::Small {
+        tabs(ctx, &mut right);
+    }
+    let (left, right) = (Line::from(left), Line::from(right));
+    put(buf, area, 0, &left);
+    let width = right.width() as u16;
+    if usize::from(area.width) >= left.width() + usize::from(width) + 2 {
+        put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
+    }
+}
+
+/// With one pane at a time, the header says which ones there are.
+fn tabs(ctx: &Ctx<'_>, spans: &mut Vec<Span<'static>>) {
+    for pane in Pane::ALL {
+        let role = if pane == ctx.focus { Role::Badge } else { Role::Dim };
+        spans.push(ctx.span(role, format!("{}", pane.index() + 1)));
+        spans.push(Span::raw(" "));
+    }
+}
+
+/// The worst warning, and how many more there are.
+pub fn warning(ctx: &Ctx<'_>, warnings: &[Warning], area: Rect, buf: &mut Buffer) {
+    let Some(worst) = warnings.first() else { return };
+    let role = severity_role(worst.severity);
+    let key = ctx.keymap.key_of(crate::tui::action::Action::Warnings, Pane::Tiers);
+    let tail = match (warnings.len(), key) {
+        (1, Some(key)) => format!("  {key}: what to do "),
+        (n, Some(key)) => format!("  +{} more, {key}: all ", n - 1),
+        (_, None) => String::new(),
+    };
+    let room = usize::from(area.width).saturating_sub(4 + text::width(&tail));
+    let words = text::fit(&text::sanitise_line(&worst.words), room, ctx.glyphs.ellipsis);
+    let line = Line::from(vec![ctx.span(role, format!(" {} {words}", ctx.glyphs.warning)), ctx.span(Role::Dim, tail)]);
+    put(buf, area, 0, &line);
+}
+
+/// The role of a severity.
+#[must_use]
+pub const fn severity_role(severity: Severity) -> Role {
+    match severity {
+        Severity::Critical => Role::Bad,
+        Severity::Warning => Role::Warn,
+        Severity::Notice => Role::Text,
+    }
+}
+
+/// The keys that count now, as many as fit; help comes last and always.
+pub fn footer(ctx: &Ctx<'_>, extra: &[(String, String)], area: Rect, buf: &mut Buffer) {
+    let mut hints: Vec<(String, String)> = extra.to_vec();
+    if extra.is_empty() {
+        hints.extend(ctx.keymap.hints(ctx.focus).into_iter().map(|(key, hint)| (key.to_string(), hint.to_owned())));
+    }
+    let width = |(key, hint): &(String, String)| text::width(key) + text::width(hint) + 3;
+    let help = hints.iter().position(|(_, hint)| hint == "help").map(|index| hints.remove(index));
+    let mut room = usize::from(area.width).saturating_sub(1 + help.as_ref().map_or(0, width));
+    let mut shown = Vec::new();
+    for hint in hints {
+        if width(&hint) > room {
+            break;
+        }
+        room -= width(&hint);
+        shown.push(hint);
+    }
+    shown.extend(help);
+    let mut spans = vec![Span::raw(" ")];
+    for (key, hint) in shown {
+        spans.push(ctx.span(Role::Accent, key));
+        spans.push(ctx.span(Role::Dim, format!(" {hint}  ")));
+    }
+    put(buf, area, 0, &Line::from(spans));
+}

@@ -1,0 +1,212 @@
+//! Latency per tier over time: a chart with its scale and window written, and percentiles with how many they stand on.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Ctx, put, row_of};
+use crate::domain::latency::{Percentiles, Summary};
+use crate::domain::tier::Tier;
+use crate::tui::layout::Pane;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::widgets::spark::{self, Measure, Scale};
+
+/// Windows in buckets of five seconds: 1, 5, 15 and 60 minutes.
+const WINDOWS: [(u16, &str); 4] = [(12, "1m"), (60, "5m"), (180, "15m"), (720, "1h")];
+/// Below this many samples a p95 is noise.
+const ENOUGH: u32 = 20;
+
+/// The pane.
+#[derive(Clone, Debug)]
+pub struct LatencyPane {
+    window: usize,
+    measure: Measure,
+    each: bool,
+    shared: Scale,
+    own: [Scale; 4],
+}
+
+impl Default for LatencyPane {
+    fn default() -> Self {
+        Self { window: 1, measure: Measure::default(), each: false, shared: Scale::default(), own: Default::default() }
+    }
+}
+
+impl LatencyPane {
+    /// A longer or shorter window.
+    pub fn resize(&mut self, longer: bool) {
+        let step = if longer { 1 } else { -1 };
+        self.window = self.window.saturating_add_signed(step).min(WINDOWS.len() - 1);
+    }
+
+    /// The other measure. The scale starts anew.
+    pub fn switch_measure(&mut self) {
+        self.measure = if self.measure == Measure::FirstToken { Measure::Total } else { Measure::FirstToken };
+        self.shared = Scale::default();
+        self.own = Default::default();
+    }
+
+    /// One scale for all, or one each.
+    pub const fn switch_scale(&mut self) {
+        self.each = !self.each;
+    }
+
+    /// Draws.
+    pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
+        let (buckets, window) = WINDOWS[self.window];
+        let measure = if self.measure == Measure::FirstToken { "first token" } else { "total" };
+        let note = Line::from(ctx.span(Role::Dim, format!("{measure}, last {window} ")));
+        let Some(snapshot) = ctx.snapshot else {
+            let inner = ctx.frame(Pane::Latency, note, Line::default(), area, buf);
+            ctx.say("waiting for the engine", inner, buf);
+            return;
+        };
+        let inner_width = area.width.saturating_sub(2);
+        let stats = stats_width(inner_width);
+        let columns = inner_width.saturating_sub(10 + stats).max(1);
+        let charts = Tier::ALL
+            .map(|tier| spark::cells(&snapshot.fleet.tier(tier).series, self.measure, buckets, columns, ctx.now));
+        let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
+        let top = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());
+        for (scale, (cells, _)) in self.own.iter_mut().zip(&charts) {
+            scale.update(max(cells));
+        }
+        let scale = if self.each { "own scales".to_owned() } else { format!("0 to {}", text::millis(u64::from(top))) };
+        let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
+        let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
+        let (rows, extra) = (inner.height / 4, inner.height % 4);
+        if rows == 0 {
+            self.render_few(ctx, snapshot, inner, buf);
+            return;
+        }
+        let mut y = inner.y;
+        for (index, tier) in Tier::ALL.into_iter().enumerate() {
+            let height = rows + u16::from((index as u16) < extra);
+            let block = Rect { y, height, ..inner };
+            y += height;
+            let top = if self.each { self.own[index].top() } else { top };
+            let (cells, stretch) = &charts[index];
+            let summary = &snapshot.fleet.tier(tier).summary;
+            tier_block(ctx, tier, summary, (cells, *stretch), (top, self.each), stats, block, buf);
+        }
+    }
+
+    /// Too low for four charts: percentiles of as many tiers as there are rows.
+    fn render_few(&self, ctx: &Ctx<'_>, snapshot: &crate::engine::Snapshot, inner: Rect, buf: &mut Buffer) {
+        for (index, tier) in Tier::ALL.into_iter().enumerate() {
+            let summary = &snapshot.fleet.tier(tier).summary;
+            let mut spans = vec![ctx.span(Role::Series(tier), text::pad(tier.name(), 9))];
+            spans.extend(percentiles(
+                ctx,
+                summary.first_token,
+                summary.count - summary.failed,
+                inner.width.saturating_sub(9),
+            ));
+            put(buf, inner, index as u16, &Line::from(spans));
+        }
+    }
+}
+
+/// The room for numbers beside the chart: all of them, the two that matter, or one.
+const fn stats_width(width: u16) -> u16 {
+    match width {
+        66.. => 39,
+        44.. => 21,
+        24.. => 11,
+        _ => 0,
+    }
+}
+
+type Cells<'a> = (&'a [spark::Cell], u16);
+
+#[expect(clippy::too_many_arguments, reason = "a drawing helper of one caller")]
+fn tier_block(
+    ctx: &Ctx<'_>,
+    tier: Tier,
+    summary: &Summary,
+    (cells, stretch): (&Vec<spark::Cell>, u16),
+    (top, own_scale): (u32, bool),
+    stats: u16,
+    block: Rect,
+    buf: &mut Buffer,
+) {
+    let cells: Cells<'_> = (cells, stretch);
+    let block = Rect { x: block.x + block.width.min(1), width: block.width.saturating_sub(1), ..block };
+    put(buf, block, 0, &Line::from(ctx.span(Role::Series(tier), tier.name())));
+    if own_scale && block.height > 1 {
+        put(buf, block, 1, &Line::from(ctx.span(Role::Dim, format!("to {}", text::millis(u64::from(top))))));
+    }
+    let chart = Rect {
+        x: block.x + block.width.min(9),
+        width: block.width.saturating_sub(10 + stats),
+        // A free row between the charts, where there is room for one.
+        height: if block.height > 3 { block.height - 1 } else { block.height },
+        ..block
+    };
+    spark::draw(ctx, cells.0, cells.1, top, Role::Series(tier), chart, buf);
+    let numbers = Rect { x: block.right().saturating_sub(stats), width: stats, ..block };
+    if stats == 0 {
+        return;
+    }
+    let good = summary.count.saturating_sub(summary.failed);
+    if summary.count == 0 {
+        put(buf, numbers, 0, &Line::from(ctx.span(Role::Dim, " no traffic")));
+        return;
+    }
+    let mut lines = vec![stat_line(ctx, "ttft ", summary.first_token, good, stats)];
+    if block.height > 1 {
+        lines.push(stat_line(ctx, "total", summary.total, good, stats));
+    }
+    if block.height > 2 {
+        let speed = summary.tokens_per_second.map_or_else(String::new, |speed| format!("{speed:.0} tok/s  "));
+        let failed = if summary.failed > 0 { format!("{} failed  ", summary.failed) } else { String::new() };
+        lines.push(Line::from(vec![
+            ctx.span(Role::Text, format!(" {speed}")),
+            ctx.span(Role::Bad, failed),
+            ctx.span(Role::Dim, format!("n {}", summary.count)),
+        ]));
+    }
+    for (index, line) in lines.iter().enumerate() {
+        put(buf, row_of(numbers, index as u16), 0, line);
+    }
+}
+
+fn stat_line(ctx: &Ctx<'_>, name: &str, found: Option<Percentiles>, good: u32, width: u16) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ")];
+    let mut room = width.saturating_sub(1);
+    if width >= 21 {
+        spans.push(ctx.span(Role::Dim, name.to_owned()));
+        room -= 5;
+    }
+    spans.extend(percentiles(ctx, found, good, room));
+    Line::from(spans)
+}
+
+/// `p50 820ms p95 1.9s p99 2.4s`, as many as fit, all in columns of a steady width. With few samples the outer ones say nothing.
+fn percentiles(ctx: &Ctx<'_>, found: Option<Percentiles>, good: u32, room: u16) -> Vec<Span<'static>> {
+    let value = |pick: fn(&Percentiles) -> u32, enough: bool| {
+        let shown = found.as_ref().filter(|_| enough).map(|found| text::millis(u64::from(pick(found))));
+        text::pad_left(shown.as_deref().unwrap_or("-"), 6)
+    };
+    let columns: [(&str, fn(&Percentiles) -> u32, bool); 3] = [
+        ("p50", |found| found.p50, true),
+        ("p95", |found| found.p95, good >= ENOUGH),
+        ("p99", |found| found.p99, good >= ENOUGH),
+    ];
+    // Narrow, the names go: the median and the p95 without a name are read by their place.
+    let (named, count) = match room {
+        33.. => (true, 3),
+        22.. => (true, 2),
+        14.. => (false, 2),
+        _ => (true, 1),
+    };
+    let mut spans = Vec::new();
+    for (name, pick, enough) in columns.into_iter().take(count) {
+        if named {
+            spans.push(ctx.span(Role::Dim, format!(" {name}")));
+        }
+        spans.push(ctx.span(Role::Text, value(pick, enough)));
+    }
+    spans
+}

@@ -1,0 +1,176 @@
+//! The panes: plain structs that hold what the operator did to them (selection, filter, window) and draw the rest from the
+//! snapshot. They format; they decide nothing.
+
+pub mod cost;
+pub mod decisions;
+pub mod gpu;
+pub mod header;
+pub mod latency;
+pub mod prompt;
+pub mod tiers;
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Widget};
+
+use super::glyph::Glyphs;
+use super::keymap::Keymap;
+use super::layout::{Pane, Size};
+use super::text;
+use super::theme::{Role, Theme};
+use crate::domain::time::Timestamp;
+use crate::engine::Snapshot;
+
+/// All that drawing depends on besides a pane's own state.
+#[derive(Clone, Copy)]
+pub struct Ctx<'a> {
+    /// The fleet; `None` until the first snapshot.
+    pub snapshot: Option<&'a Snapshot>,
+    /// The present, or the moment at which the display was frozen.
+    pub now: Timestamp,
+    /// The styles.
+    pub theme: Theme,
+    /// The signs.
+    pub glyphs: &'static Glyphs,
+    /// The keys, for hints.
+    pub keymap: &'a Keymap,
+    /// The operator's time zone.
+    pub zone: &'a TimeZone,
+    /// The pane with the focus.
+    pub focus: Pane,
+    /// Whether it fills the screen.
+    pub zoomed: bool,
+    /// The class of the screen's size.
+    pub size: Size,
+    /// Whether decoration may move.
+    pub animations: bool,
+}
+
+impl Ctx<'_> {
+    /// The style of a role.
+    #[must_use]
+    pub fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// A styled piece of text.
+    #[must_use]
+    pub fn span(&self, role: Role, content: impl Into<String>) -> Span<'static> {
+        Span::styled(content.into(), self.style(role))
+    }
+
+    /// How long ago a time was.
+    #[must_use]
+    pub fn age(&self, at: Timestamp) -> String {
+        text::age(self.now.since(at))
+    }
+
+    /// How long until a time.
+    #[must_use]
+    pub fn wait(&self, until: Timestamp) -> String {
+        text::age(until.since(self.now))
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn clock(&self, at: Timestamp) -> String {
+        self.strftime(at, "%H:%M:%S")
+    }
+
+    /// The time of day to the minute.
+    #[must_use]
+    pub fn clock_short(&self, at: Timestamp) -> String {
+        self.strftime(at, "%H:%M")
+    }
+
+    fn strftime(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from_millisecond(at.0)
+            .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
+            .unwrap_or_default()
+    }
+
+    /// The sign of something under way.
+    #[must_use]
+    pub fn spinner(&self) -> &'static str {
+        if !self.animations {
+            return self.glyphs.spinner[0];
+        }
+        let phase = self.now.0.div_euclid(250).rem_euclid(self.glyphs.spinner.len() as i64);
+        self.glyphs.spinner[usize::try_from(phase).unwrap_or(0)]
+    }
+
+    /// Draws a pane's border with its title on the left and a line of facts on the right; returns what is inside.
+    pub fn frame(&self, pane: Pane, note: Line<'static>, facts: Line<'static>, area: Rect, buf: &mut Buffer) -> Rect {
+        let focused = self.focus == pane && self.size != Size::Tiny;
+        let (set, role) =
+            if focused { (self.glyphs.border_focus, Role::Focus) } else { (self.glyphs.border, Role::Border) };
+        let title = if focused { Role::Focus } else { Role::Title };
+        let mut left = vec![
+            Span::raw(" "),
+            self.span(Role::Dim, format!("{} ", pane.index() + 1)),
+            self.span(title, pane.name()),
+            Span::raw(" "),
+        ];
+        left.extend(note.spans);
+        if focused && self.zoomed {
+            left.push(self.span(Role::Dim, "zoomed, esc leaves "));
+        }
+        let left = Line::from(left);
+        let mut block = Block::new().borders(Borders::ALL).border_set(set).border_style(self.style(role));
+        // Two titles that overlap would be unreadable: the facts give way.
+        if left.width() + facts.width() + 4 <= usize::from(area.width) && !facts.spans.is_empty() {
+            block = block.title_top(facts.right_aligned());
+        }
+        block = block.title_top(left);
+        let inner = block.inner(area);
+        block.render(area, buf);
+        inner
+    }
+
+    /// Writes one dim line: what a pane says that has nothing else to show.
+    pub fn say(&self, content: &str, area: Rect, buf: &mut Buffer) {
+        put(buf, area, 0, &Line::from(self.span(Role::Dim, format!(" {content}"))));
+    }
+}
+
+/// Writes a line into a row of an area; nothing where there is no such row.
+pub fn put(buf: &mut Buffer, area: Rect, row: u16, line: &Line<'_>) {
+    let area = area.intersection(buf.area);
+    if row < area.height && area.width > 0 {
+        buf.set_line(area.x, area.y + row, line, area.width);
+    }
+}
+
+/// One row of an area.
+#[must_use]
+pub fn row_of(area: Rect, row: u16) -> Rect {
+    if row < area.height { Rect { y: area.y + row, height: 1, ..area } } else { Rect { height: 0, ..area } }
+}
+
+/// A selection in a list that scrolls with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The selected row.
+    pub index: usize,
+    /// The first row in view.
+    pub top: usize,
+}
+
+impl Cursor {
+    /// Moves by so many rows.
+    pub fn step(&mut self, by: isize, len: usize) {
+        self.index = self.index.saturating_add_signed(by).min(len.saturating_sub(1));
+    }
+
+    /// Scrolls so that the selected row is in view.
+    pub fn reveal(&mut self, len: usize, height: usize) {
+        self.index = self.index.min(len.saturating_sub(1));
+        self.top = self.top.min(len.saturating_sub(height)).min(self.index);
+        if height > 0 && self.index >= self.top + height {
+            self.top = self.index + 1 - height;
+        }
+    }
+}

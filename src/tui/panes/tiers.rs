@@ -1,0 +1,397 @@
+//! Tiers and their backends: what the operator wants of each, how it is, whether it takes requests, and why not.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Ctx, Cursor, put, row_of};
+use crate::domain::fleet::{Backend, Fleet};
+use crate::domain::id::{BackendId, ModelId};
+use crate::domain::rejection::Rejection;
+use crate::domain::tier::{Target, Tier};
+use crate::domain::time::Timestamp;
+use crate::tui::layout::{Pane, Size};
+use crate::tui::status::{self, Mark};
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::widgets::spark::{self, Measure};
+use crate::tui::widgets::table::{Column, Fitted};
+
+/// What the backends of a tier are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As configured.
+    #[default]
+    Configured,
+    /// By name.
+    Name,
+    /// By requests in flight.
+    InFlight,
+    /// By the share of errors.
+    Errors,
+}
+
+impl Order {
+    const fn next(self) -> Self {
+        match self {
+            Self::Configured => Self::Name,
+            Self::Name => Self::InFlight,
+            Self::InFlight => Self::Errors,
+            Self::Errors => Self::Configured,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Configured => "",
+            Self::Name => "by name ",
+            Self::InFlight => "by in flight ",
+            Self::Errors => "by errors ",
+        }
+    }
+}
+
+/// The pane.
+#[derive(Clone, Debug, Default)]
+pub struct TiersPane {
+    /// The selected row.
+    pub cursor: Cursor,
+    /// Only rows with this text.
+    pub filter: String,
+    order: Order,
+    reversed: bool,
+    targets: Vec<Target>,
+}
+
+const NAME: usize = 0;
+const STATE: usize = 1;
+const RUN: usize = 2;
+const ERR: usize = 3;
+const P50: usize = 4;
+const PROBE: usize = 5;
+const WHY: usize = 6;
+
+const COLUMNS: [Column; 7] = [
+    Column::left("", 20, 0),
+    Column::left("state", 9, 0),
+    Column::right("run", 4, 1),
+    Column::right("err", 4, 2),
+    Column::right("ttft", 6, 4),
+    Column::right("probe", 5, 3),
+    Column::growing("", 8, 5),
+];
+
+impl TiersPane {
+    /// Works out which rows there are. Called before every frame, so that keys mean what is on the screen.
+    pub fn prepare(&mut self, fleet: &Fleet, zoomed: bool) {
+        let selected = self.selected().cloned();
+        self.targets.clear();
+        for tier in Tier::ALL {
+            let mut backends: Vec<&Backend> = fleet.of_tier(tier).map(|backend| &**backend).collect();
+            match self.order {
+                Order::Configured => {}
+                Order::Name => backends.sort_by_key(|backend| backend.spec.id.clone()),
+                Order::InFlight => backends.sort_by_key(|backend| std::cmp::Reverse(backend.in_flight())),
+                Order::Errors => {
+                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)))
+                }
+            }
+            if self.reversed {
+                backends.reverse();
+            }
+            let mut rows = Vec::new();
+            for backend in backends {
+                let id = &backend.spec.id;
+                let mut inner = vec![Target::Backend(id.clone())];
+                if zoomed {
+                    inner.extend(backend.models.iter().map(|model| Target::Model(id.clone(), model.id.clone())));
+                }
+                inner.retain(|target| self.matches(tier, target));
+                rows.extend(inner);
+            }
+            if !rows.is_empty() || self.matches(tier, &Target::Tier(tier)) {
+                self.targets.push(Target::Tier(tier));
+                self.targets.extend(rows);
+            }
+        }
+        // The selection stays on its part of the fleet, wherever that part moved to.
+        if let Some(index) = selected.and_then(|selected| self.targets.iter().position(|one| *one == selected)) {
+            self.cursor.index = index;
+        }
+        self.cursor.index = self.cursor.index.min(self.targets.len().saturating_sub(1));
+    }
+
+    fn matches(&self, tier: Tier, target: &Target) -> bool {
+        let wanted = self.filter.to_lowercase();
+        wanted.is_empty() || format!("{tier} {target}").to_lowercase().contains(&wanted)
+    }
+
+    /// The selected part of the fleet.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Target> {
+        self.targets.get(self.cursor.index)
+    }
+
+    /// Selects a part of the fleet.
+    pub fn select(&mut self, target: &Target) {
+        if let Some(index) = self.targets.iter().position(|one| one == target) {
+            self.cursor.index = index;
+        }
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Sorts by the next column.
+    pub const fn sort_next(&mut self) {
+        self.order = self.order.next();
+    }
+
+    /// Turns the order around.
+    pub const fn sort_reverse(&mut self) {
+        self.reversed = !self.reversed;
+    }
+
+    /// Draws.
+    pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(snapshot) = ctx.snapshot else {
+            let inner = ctx.frame(Pane::Tiers, Line::default(), Line::default(), area, buf);
+            ctx.say("waiting for the engine", inner, buf);
+            return;
+        };
+        let fleet = &*snapshot.fleet;
+        let inner = ctx.frame(Pane::Tiers, self.note(ctx), facts(ctx, fleet), area, buf);
+        if self.targets.is_empty() {
+            ctx.say("nothing matches the filter", inner, buf);
+            return;
+        }
+        // Where the latency pane is a narrow strip, the spark of each tier stands in its row.
+        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
+        let head = if inner.height > 3 { 1 } else { 0 };
+        if head == 1 {
+            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
+        }
+        let height = usize::from(inner.height) - head;
+        self.cursor.reveal(self.targets.len(), height);
+        for (offset, target) in self.targets.iter().skip(self.cursor.top).take(height).enumerate() {
+            let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
+            draw_row(ctx, fleet, target, &fitted, shifted(row), buf);
+            if ctx.focus == Pane::Tiers && self.cursor.top + offset == self.cursor.index {
+                buf.set_style(row, ctx.style(Role::Selected));
+            }
+        }
+        let hidden = self.targets.len().saturating_sub(self.cursor.top + height);
+        if hidden > 0 && area.height > 2 {
+            let note = Line::from(ctx.span(Role::Dim, format!(" {hidden} more below "))).right_aligned();
+            let row = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row_of(area, area.height - 1) };
+            put(buf, Rect { x: row.right().saturating_sub(note.width() as u16), ..row }, 0, &note);
+        }
+    }
+
+    fn note(&self, ctx: &Ctx<'_>) -> Line<'static> {
+        let mut spans = Vec::new();
+        if !self.order.name().is_empty() {
+            spans.push(ctx.span(Role::Dim, self.order.name()));
+        }
+        if !self.filter.is_empty() {
+            spans.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
+        }
+        Line::from(spans)
+    }
+}
+
+fn shifted(row: Rect) -> Rect {
+    Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
+}
+
+fn facts(ctx: &Ctx<'_>, fleet: &Fleet) -> Line<'static> {
+    let pins = fleet.pins.iter().filter(|pin| pin.until.is_none_or(|until| ctx.now < until)).count();
+    let mut spans = Vec::new();
+    if let Some(pin) = fleet.pins.last().filter(|_| pins > 0) {
+        let more = if pins > 1 { format!(" +{}", pins - 1) } else { String::new() };
+        let only = if pin.only { " only" } else { "" };
+        spans.push(ctx.span(
+            Role::Pinned,
+            format!(" {} {} {} {}{only}{more} ", ctx.glyphs.pin, pin.scope, ctx.glyphs.arrow, pin.target),
+        ));
+    }
+    Line::from(spans)
+}
+
+fn error_ratio(backend: &Backend) -> Option<f32> {
+    let (mut count, mut failed) = (0, 0);
+    for model in &backend.models {
+        count += model.summary.count;
+        failed += model.summary.failed;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "display only")]
+    (count > 0).then(|| failed as f32 / count as f32)
+}
+
+/// What one row shows.
+struct Row {
+    indent: usize,
+    name: String,
+    mark: Mark,
+    in_flight: u32,
+    errors: Option<f32>,
+    first_token: Option<u32>,
+    probed: Option<Timestamp>,
+    why: String,
+    pinned: bool,
+}
+
+fn row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target) -> Option<Row> {
+    let pinned = fleet.pins.iter().any(|pin| *pin.target == *target && pin.until.is_none_or(|until| ctx.now < until));
+    match target {
+        Target::Tier(tier) => Some(tier_row(ctx, fleet, *tier, pinned)),
+        Target::Backend(id) => backend_row(ctx, fleet, id, pinned),
+        Target::Model(id, model) => model_row(ctx, fleet, id, model, pinned),
+    }
+}
+
+fn tier_row(ctx: &Ctx<'_>, fleet: &Fleet, tier: Tier, pinned: bool) -> Row {
+    let state = fleet.tier(tier);
+    let none = fleet.of_tier(tier).next().is_none();
+    let why = if none { "no backend configured".to_owned() } else { admin_words(ctx, &state.admin) };
+    Row {
+        indent: 0,
+        name: tier.name().to_owned(),
+        mark: status::of_tier(fleet, tier, ctx.now),
+        in_flight: fleet.in_flight(&Target::Tier(tier)),
+        errors: state.summary.error_ratio(),
+        first_token: state.summary.first_token.map(|found| found.p50),
+        probed: None,
+        why,
+        pinned,
+    }
+}
+
+fn backend_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, pinned: bool) -> Option<Row> {
+    let backend = fleet.backend(id)?;
+    let mark = status::of_backend(fleet, backend, ctx.now);
+    let why = match &mark.reason {
+        // The tier's own row says it already.
+        Some(Rejection::Admin { level: crate::domain::rejection::Level::Tier, .. }) => String::new(),
+        Some(Rejection::Admin { .. }) => admin_words(ctx, &backend.admin),
+        Some(reason) => why_words(ctx, reason),
+        None => text::sanitise_line(&backend.detail),
+    };
+    let first_token = backend.models.iter().filter_map(|model| model.summary.first_token).map(|found| found.p50).min();
+    Some(Row {
+        indent: 1,
+        name: id.to_string(),
+        mark,
+        in_flight: backend.in_flight(),
+        errors: error_ratio(backend),
+        first_token,
+        probed: backend.probed_at,
+        why,
+        pinned,
+    })
+}
+
+fn model_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, model: &ModelId, pinned: bool) -> Option<Row> {
+    let backend = fleet.backend(id)?;
+    let model = backend.model(model)?;
+    let mark = status::of_model(fleet, backend, model, ctx.now);
+    let mut why = mark.reason.as_ref().map(|reason| why_words(ctx, reason)).unwrap_or_default();
+    if why.is_empty() {
+        let facts = [
+            (!model.offered).then(|| "only by name".to_owned()),
+            model.loaded.map(|loaded| if loaded { "loaded" } else { "not loaded" }.to_owned()),
+            model.spec.context.map(|window| format!("{} window", text::count(u64::from(window)))),
+            model.spec.remote.then(|| "runs elsewhere".to_owned()),
+        ];
+        why = facts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    }
+    Some(Row {
+        indent: 2,
+        name: model.id.to_string(),
+        mark,
+        in_flight: model.in_flight,
+        errors: model.summary.error_ratio(),
+        first_token: model.summary.first_token.map(|found| found.p50),
+        probed: None,
+        why,
+        pinned,
+    })
+}
+
+/// Why something takes no requests, with the wait where there is one.
+fn why_words(ctx: &Ctx<'_>, reason: &Rejection) -> String {
+    match reason {
+        Rejection::BreakerOpen { until } => format!("trial in {}", ctx.wait(*until)),
+        Rejection::RateLimited { until } => format!("for {} more", ctx.wait(*until)),
+        Rejection::NoKey { variable } => format!("set {variable}"),
+        Rejection::Down { cause } if !cause.is_empty() => text::sanitise_line(cause),
+        other => text::sanitise_line(&other.to_string()),
+    }
+}
+
+fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {
+    use crate::domain::fleet::AdminState;
+    if admin.state_at(ctx.now) == AdminState::Ready {
+        return String::new();
+    }
+    let until = admin.until.map_or_else(|| "until undone".to_owned(), |until| format!("{} left", ctx.wait(until)));
+    let reason = if admin.reason.is_empty() { String::new() } else { format!(": {}", admin.reason) };
+    text::sanitise_line(&format!("by {}, {until}{reason}", admin.by))
+}
+
+fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
+    let Some(row) = row(ctx, fleet, target) else { return };
+    let cut = ctx.glyphs.ellipsis;
+    let whole_tier = matches!(target, Target::Tier(_));
+    let name_role = if whole_tier { Role::Title } else { Role::Text };
+    let room = fitted.width(NAME).saturating_sub(row.indent * 2 + 2 + if row.pinned { 2 } else { 0 });
+    let mut name = vec![
+        Span::raw("  ".repeat(row.indent)),
+        ctx.span(row.mark.role, row.mark.sign.glyph(ctx.glyphs)),
+        Span::raw(" "),
+        ctx.span(name_role, text::fit_middle(&row.name, room, cut)),
+    ];
+    if row.pinned {
+        name.push(ctx.span(Role::Pinned, format!(" {}", ctx.glyphs.pin)));
+    }
+    put(buf, fitted.area(area, NAME), 0, &Line::from(name));
+    fitted.put(buf, area, STATE, &row.mark.word, ctx.style(row.mark.role), cut);
+    let busy = if row.in_flight > 0 { Role::Text } else { Role::Dim };
+    fitted.put(buf, area, RUN, &row.in_flight.to_string(), ctx.style(busy), cut);
+    if let Some(errors) = row.errors {
+        let role = match errors {
+            e if e >= 0.3 => Role::Bad,
+            e if e > 0.05 => Role::Warn,
+            e if e > 0.0 => Role::Text,
+            _ => Role::Dim,
+        };
+        fitted.put(buf, area, ERR, &format!("{:.0}%", errors * 100.0), ctx.style(role), cut);
+    }
+    if let Some(p50) = row.first_token {
+        fitted.put(buf, area, P50, &text::millis(u64::from(p50)), ctx.style(Role::Text), cut);
+    }
+    if let Some(at) = row.probed {
+        fitted.put(buf, area, PROBE, &ctx.age(at), ctx.style(Role::Dim), cut);
+    }
+    let serves = row.mark.reason.is_none();
+    let role = if serves || row.mark.role == Role::Draining { Role::Dim } else { row.mark.role };
+    match target {
+        Target::Tier(tier) if ctx.size == Size::Medium && row.why.is_empty() && !ctx.zoomed => {
+            let area = fitted.area(area, WHY);
+            let series = &fleet.tier(*tier).series;
+            let (cells, stretch) = spark::cells(series, Measure::FirstToken, area.width, area.width, ctx.now);
+            let top = cells.iter().filter_map(|cell| cell.value).max().unwrap_or(1);
+            spark::draw(ctx, &cells, stretch, top, Role::Series(*tier), area, buf);
+        }
+        _ => fitted.put(buf, area, WHY, &row.why, ctx.style(role), cut),
+    }
+}

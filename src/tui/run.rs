@@ -1,0 +1,356 @@
+//! The loop: one `select!`, in which only the state changes, and one place that draws.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::Event;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::app::{App, Effect, Overlay};
+use super::backing::{Backing, LogLine};
+use super::frame::Pacer;
+use super::input::{self, Events};
+use super::session::TurnEvent;
+use super::terminal::{Screen, Surface};
+use super::theme::ColorEnv;
+use super::{glyph, view};
+use crate::config::UiConfig;
+use crate::domain::money::Money;
+use crate::domain::spend::TierSpend;
+use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
+use crate::engine::{Command, Fact, Snapshot};
+
+/// What the dashboard is given besides its configuration.
+pub struct Options {
+    /// The latest lines of the program's log, newest last.
+    pub log: Box<dyn Fn() -> Vec<LogLine> + Send>,
+    /// The program's version.
+    pub version: &'static str,
+    /// The operator's time zone.
+    pub zone: TimeZone,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { log: Box::new(Vec::new), version: env!("CARGO_PKG_VERSION"), zone: TimeZone::system() }
+    }
+}
+
+/// The dashboard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// There is no terminal, or it went away.
+    #[error("the terminal: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+/// What happened in the session, in plain text for the shell that the operator returns to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExitSummary {
+    /// How long it ran.
+    pub ran: Duration,
+    /// Requests accepted.
+    pub requests: u64,
+    /// By tier.
+    pub tiers: [TierSpend; 4],
+    /// What it cost.
+    pub cost: Money,
+    /// Whether the tiers were simulated, so that nobody pays.
+    pub simulated: bool,
+}
+
+impl ExitSummary {
+    fn of(snapshot: &Snapshot, now: Timestamp) -> Self {
+        Self {
+            ran: now.since(snapshot.started),
+            requests: snapshot.accepted,
+            tiers: snapshot.fleet.spend.session,
+            cost: snapshot.fleet.spend.session_total(),
+            simulated: snapshot.simulated,
+        }
+    }
+}
+
+impl fmt::Display for ExitSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.requests == 1 { "" } else { "s" };
+        let demo = if self.simulated { " (simulated)" } else { "" };
+        write!(f, "{} request{s} in {}, {}{demo}", self.requests, super::text::age(self.ran), self.cost)?;
+        let attempts: u32 = self.tiers.iter().map(|tier| tier.attempts).sum();
+        for tier in Tier::ALL {
+            let of = &self.tiers[tier.index()];
+            if of.attempts > 0 {
+                let share = super::text::percent(i64::from(of.attempts), i64::from(attempts)).unwrap_or(0.0);
+                let unknown = if of.unknown > 0 { format!(" +{} unknown", of.unknown) } else { String::new() };
+                let amount = super::text::money(of.amount, of.estimated > Money::ZERO);
+                write!(f, "\n  {tier:<9}{share:>3.0}%  {amount}{unknown}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the terminal and runs the dashboard until the operator leaves or `shutdown` ends.
+///
+/// # Errors
+///
+/// There is no terminal, or it went away. It is given back in every case.
+pub async fn run(
+    backing: Arc<dyn Backing>,
+    ui: UiConfig,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> Result<ExitSummary, TuiError> {
+    let screen = Screen::take()?;
+    run_on(backing, &ui, options, screen, input::terminal_events, shutdown).await
+}
+
+/// What a task reports back.
+enum Report {
+    /// Of a turn.
+    Turn(u64, TurnEvent),
+    /// Of a command.
+    Command(Command, Result<(), String>),
+}
+
+/// Reports that may wait for the screen. A full channel slows the tasks down, and so the answers' streams.
+const REPORTS: usize = 256;
+/// Events taken at once before a frame is considered.
+const BATCH: usize = 128;
+
+/// The same on any surface, fed by any events.
+///
+/// # Errors
+///
+/// The terminal went away.
+pub async fn run_on(
+    backing: Arc<dyn Backing>,
+    ui: &UiConfig,
+    options: Options,
+    mut surface: impl Surface,
+    events: impl Fn() -> Events,
+    shutdown: impl Future<Output = ()>,
+) -> Result<ExitSummary, TuiError> {
+    let app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
+    let (reports, mut inbox) = mpsc::channel(REPORTS);
+    let mut desk =
+        Desk { app, backing, reports, tasks: JoinSet::new(), turns: HashMap::new(), quit: false, log: options.log };
+    desk.app.faults = desk.backing.faults();
+    let mut snapshots = desk.backing.snapshots();
+    let mut facts = desk.backing.facts();
+    let mut terminal = events();
+    let mut pacer = Pacer::new(ui.max_fps);
+    desk.see(snapshots.borrow_and_update().clone());
+    pacer.request(Instant::now());
+    let mut engine_lives = true;
+    let mut facts_live = true;
+    tokio::pin!(shutdown);
+    while !desk.quit {
+        // Every branch can be dropped without losing anything.
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            event = terminal.next() => {
+                // The terminal is gone: nobody is there to ask what to do.
+                let Some(event) = event else { break };
+                desk.tick();
+                desk.input(event?);
+                for _ in 0..BATCH {
+                    match terminal.next().now_or_never() {
+                        Some(Some(event)) => desk.input(event?),
+                        Some(None) | None => break,
+                    }
+                }
+            }
+            changed = snapshots.changed(), if engine_lives => {
+                desk.tick();
+                match changed {
+                    Ok(()) => desk.see(snapshots.borrow_and_update().clone()),
+                    Err(_) => {
+                        engine_lives = false;
+                        desk.app.toasts.error("the engine has stopped: what is shown is its last state", desk.app.now);
+                    }
+                }
+            }
+            fact = facts.recv(), if facts_live => {
+                desk.tick();
+                facts_live = desk.fact(fact);
+                for _ in 0..BATCH {
+                    match facts.try_recv() {
+                        Ok(fact) => desk.app.feed.take(fact),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Some(report) = inbox.recv() => {
+                desk.tick();
+                desk.report(report);
+                for _ in 0..BATCH {
+                    match inbox.try_recv() {
+                        Ok(report) => desk.report(report),
+                        Err(_) => break,
+                    }
+                }
+            }
+            () = pacer.wait() => {
+                desk.tick();
+                surface.draw(&mut |frame| {
+                    let area = frame.area();
+                    view::draw(&mut desk.app, area, frame.buffer_mut());
+                })?;
+                pacer.drawn(Instant::now());
+                if let Some(wait) = desk.next_change() {
+                    pacer.request_at(Instant::now() + wait);
+                }
+                continue;
+            }
+        }
+        while let Some(result) = desk.tasks.try_join_next() {
+            if result.is_err_and(|error| error.is_panic()) {
+                desk.app.toasts.error("a task of the screen failed: see the log", desk.app.now);
+            }
+        }
+        for effect in desk.app.take_effects() {
+            match effect {
+                Effect::Copy(text) => surface.copy(&text)?,
+                Effect::Mouse(on) => surface.mouse(on)?,
+                Effect::Redraw => surface.clear()?,
+                Effect::Suspend => {
+                    // The reader of keys must be gone before the shell reads them.
+                    drop(terminal);
+                    surface.suspend()?;
+                    terminal = events();
+                }
+                other => desk.carry_out(other),
+            }
+        }
+        pacer.request(Instant::now());
+    }
+    // Dropping the tasks cancels what they carry.
+    desk.tasks.abort_all();
+    let last = desk.app.live.as_ref().map(|snapshot| ExitSummary::of(snapshot, desk.backing.now()));
+    Ok(last.unwrap_or_default())
+}
+
+/// The state with what it takes to carry its effects out.
+struct Desk {
+    app: App,
+    backing: Arc<dyn Backing>,
+    reports: mpsc::Sender<Report>,
+    tasks: JoinSet<()>,
+    turns: HashMap<u64, AbortHandle>,
+    quit: bool,
+    log: Box<dyn Fn() -> Vec<LogLine> + Send>,
+}
+
+impl Desk {
+    fn tick(&mut self) {
+        self.app.now = self.backing.now();
+        if matches!(self.app.overlay, Some(Overlay::Log(_))) {
+            self.app.log = (self.log)();
+        }
+    }
+
+    fn see(&mut self, snapshot: Arc<Snapshot>) {
+        self.app.see(snapshot);
+    }
+
+    fn input(&mut self, event: Event) {
+        input::on_event(&mut self.app, event);
+    }
+
+    /// Returns whether more facts can come.
+    fn fact(&mut self, fact: Result<Fact, RecvError>) -> bool {
+        match fact {
+            Ok(fact) => self.app.feed.take(fact),
+            Err(RecvError::Lagged(count)) => self.app.feed.missed(count, self.app.now),
+            Err(RecvError::Closed) => return false,
+        }
+        true
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Turn(key, event) => {
+                self.app.session.take(key, event, self.app.now);
+                if !self.app.session.turns.iter().any(|turn| turn.key == key && turn.is_open()) {
+                    self.turns.remove(&key);
+                }
+            }
+            Report::Command(command, Ok(())) => self.app.toasts.say(format!("done: {}", command.words()), self.app.now),
+            Report::Command(command, Err(error)) => {
+                self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => self.quit = true,
+            Effect::Command(command) => {
+                let (future, reports) = (self.backing.command(command.clone()), self.reports.clone());
+                self.tasks.spawn(async move {
+                    let result = future.await.map_err(|error| error.to_string());
+                    // A closed channel means that the screen is gone, and with it whoever asked.
+                    let _ = reports.send(Report::Command(command, result)).await;
+                });
+            }
+            Effect::Submit(key, prompt, constraints) => {
+                let (future, reports) = (self.backing.submit(prompt, constraints), self.reports.clone());
+                let handle = self.tasks.spawn(async move {
+                    let send = async |event| reports.send(Report::Turn(key, event)).await.is_ok();
+                    match future.await {
+                        Err(error) => {
+                            send(TurnEvent::Refused(error)).await;
+                        }
+                        Ok(mut submitted) => {
+                            let mut wanted = send(TurnEvent::Decided(submitted.decision)).await;
+                            while wanted && let Some(progress) = submitted.progress.next().await {
+                                wanted = send(TurnEvent::Progress(progress)).await;
+                            }
+                        }
+                    }
+                });
+                self.turns.insert(key, handle);
+            }
+            Effect::CancelTurn(key) => {
+                // Aborting drops the answer's stream, and that cancels the request.
+                if let Some(handle) = self.turns.remove(&key) {
+                    handle.abort();
+                }
+            }
+            Effect::Fault(upstream, kind) => {
+                let words = kind.as_deref().unwrap_or("no fault").to_owned();
+                match self.backing.set_fault(&upstream, kind.as_deref()) {
+                    Ok(()) => self.app.toasts.say(format!("{upstream}: {words}"), self.app.now),
+                    Err(error) => self.app.toasts.error(error, self.app.now),
+                }
+            }
+            Effect::Explain(prompt, constraints) => {
+                self.app.prompt.forecast = Some(Arc::new(self.backing.explain(&prompt, &constraints)));
+            }
+            Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw => {}
+        }
+    }
+
+    /// When something on the screen changes by itself: the end of a toast, a second for ages, less for a spinner.
+    fn next_change(&mut self) -> Option<Duration> {
+        let now = self.app.now;
+        let toast = self.app.toasts.expire(now).map(|at| at.since(now));
+        let busy = self.app.session.open_count() > 0;
+        let spins = (busy && self.app.animations).then(|| Duration::from_millis(250));
+        // Without a snapshot there is no age on the screen; with one, there is at least that of a probe.
+        let second = u64::try_from(1000 - now.0.rem_euclid(1000)).unwrap_or(1000);
+        let ages = (self.app.live.is_some() || busy).then(|| Duration::from_millis(second));
+        [toast, spins, ages].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,362 @@
+//! The operator's own requests: conversations, turns, and what is measured of an answer while it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::text;
+use crate::domain::decision::Decision;
+use crate::domain::id::RequestId;
+use crate::domain::money::Cost;
+use crate::domain::money::CostBasis;
+use crate::domain::prompt::{Message, Prompt, Role};
+use crate::domain::time::Timestamp;
+use crate::engine::{Attempt, CallError, Dispatched, Ending, Progress, Snapshot};
+
+/// Bytes of text per token, for the rate of an answer whose usage is not known yet.
+const BYTES_PER_TOKEN: usize = 4;
+/// Turns kept on the screen.
+const TURNS: usize = 200;
+
+/// What a request's task tells the loop.
+pub enum TurnEvent {
+    /// It was decided where it goes.
+    Decided(Arc<Decision>),
+    /// Something happened on the way.
+    Progress(Progress),
+    /// It never got on its way.
+    Refused(CallError),
+}
+
+/// How far a turn is.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// Sent; no decision yet.
+    Asking,
+    /// Decided, attempts under way, no token yet.
+    Waiting,
+    /// The answer arrives.
+    Streaming,
+    /// Whole.
+    Whole(Arc<Ending>),
+    /// Without an answer, or with a part of one.
+    Broken(String),
+    /// Interrupted.
+    Interrupted,
+}
+
+/// A prompt and its answer.
+pub struct Turn {
+    /// Names the turn for the tasks that feed it.
+    pub key: u64,
+    /// Which conversation.
+    pub conversation: u32,
+    /// What was asked.
+    pub question: String,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Where it goes and why.
+    pub decision: Option<Arc<Decision>>,
+    /// The attempt under way, or the last one.
+    pub attempt: Option<Dispatched>,
+    /// Attempts that failed.
+    pub failed: Vec<Arc<Attempt>>,
+    /// From dispatch to the first token.
+    pub first_token: Option<Duration>,
+    /// How far it is.
+    pub phase: Phase,
+    /// Bytes of reasoning so far.
+    pub thinking: usize,
+    /// Names of tools that the model asks for.
+    pub tools: Vec<String>,
+    /// The answer as it came: for the conversation and for copying.
+    pub answer: String,
+    /// The answer as it is shown, in rows of `wrapped_at` columns; those of finished lines do not change any more.
+    rows: Vec<String>,
+    settled_rows: usize,
+    settled_bytes: usize,
+    wrapped_at: usize,
+}
+
+impl Turn {
+    /// Whether it is still under way.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Asking | Phase::Waiting | Phase::Streaming)
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        self.decision.as_ref().map(|decision| decision.request)
+    }
+
+    /// Since it was sent, up to its end.
+    #[must_use]
+    pub fn elapsed(&self, now: Timestamp) -> Duration {
+        self.ended.unwrap_or(now).since(self.sent)
+    }
+
+    /// Tokens so far, and whether that is an estimate.
+    #[must_use]
+    pub fn tokens(&self) -> (u64, bool) {
+        match &self.phase {
+            Phase::Whole(ending) if ending.usage.is_some() => (ending.usage.map_or(0, |usage| usage.output), false),
+            _ => (((self.answer.len() + self.thinking).div_ceil(BYTES_PER_TOKEN)) as u64, true),
+        }
+    }
+
+    /// Tokens per second after the first token, and whether that is an estimate. `None` before there is a rate.
+    #[must_use]
+    pub fn rate(&self, now: Timestamp) -> Option<(f64, bool)> {
+        let (tokens, estimated) = self.tokens();
+        let attempt = self.attempt.as_ref()?;
+        let since_dispatch = self.ended.unwrap_or(now).since(attempt.at);
+        let streaming = since_dispatch.saturating_sub(self.first_token?).as_secs_f64();
+        // A rate over a blink says nothing.
+        #[expect(clippy::cast_precision_loss, reason = "display only")]
+        (streaming > 0.25 && tokens > 0).then(|| (tokens as f64 / streaming, estimated))
+    }
+
+    /// What it costs so far; an estimate until the end.
+    #[must_use]
+    pub fn cost(&self, snapshot: Option<&Snapshot>, now: Timestamp) -> Cost {
+        if let Phase::Whole(ending) = &self.phase {
+            return ending.cost;
+        }
+        let predicted = || {
+            let attempt = self.attempt.as_ref()?;
+            let model = snapshot?.fleet.backend(&attempt.backend)?.model(&attempt.model)?;
+            let input = u64::from(self.decision.as_ref()?.analysis.input_tokens);
+            let held = self.ended.unwrap_or(now).since(attempt.at);
+            model.spec.pricing.predict(input, self.tokens().0, held, now)
+        };
+        predicted().map_or(Cost::UNKNOWN, |amount| Cost::known(amount, CostBasis::Estimated))
+    }
+
+    fn take(&mut self, event: TurnEvent, now: Timestamp) {
+        match event {
+            TurnEvent::Decided(decision) => {
+                self.decision = Some(decision);
+                self.phase = Phase::Waiting;
+            }
+            TurnEvent::Refused(error) => {
+                if let CallError::NoRoute(decision) = &error {
+                    self.decision = Some(Arc::clone(decision));
+                }
+                self.end(broken(&error), now);
+            }
+            TurnEvent::Progress(progress) => self.progress(progress, now),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress, now: Timestamp) {
+        match progress {
+            Progress::Attempting(attempt) => {
+                self.attempt = Some(attempt);
+                self.first_token = None;
+            }
+            Progress::FirstToken(after) => {
+                self.first_token = Some(after);
+                self.phase = Phase::Streaming;
+            }
+            Progress::Text(piece) => {
+                self.answer.push_str(&piece);
+                self.phase = Phase::Streaming;
+            }
+            Progress::Thinking(piece) => {
+                self.thinking += piece.len();
+                self.phase = Phase::Streaming;
+            }
+            Progress::ToolCall(call) => self.tools.push(text::sanitise_line(&call.name)),
+            Progress::AttemptFailed(attempt) => {
+                self.failed.push(attempt);
+                self.phase = Phase::Waiting;
+            }
+            Progress::Ended(Ok(ending)) => {
+                self.first_token = ending.first_token;
+                self.end(Phase::Whole(ending), now);
+            }
+            Progress::Ended(Err(error)) => self.end(broken(&error), now),
+        }
+    }
+
+    fn end(&mut self, phase: Phase, now: Timestamp) {
+        if self.is_open() {
+            self.phase = phase;
+            self.ended = Some(now);
+        }
+    }
+
+    /// The answer in rows of a width. Only what is new is wrapped again.
+    pub fn rows(&mut self, columns: usize) -> &[String] {
+        if self.wrapped_at != columns {
+            (self.rows, self.settled_rows, self.settled_bytes) = (Vec::new(), 0, 0);
+            self.wrapped_at = columns;
+        }
+        self.rows.truncate(self.settled_rows);
+        let fresh = &self.answer[self.settled_bytes..];
+        if let Some(end) = fresh.rfind('\n') {
+            for line in text::sanitise(&fresh[..end]).split('\n') {
+                self.rows.extend(text::wrap(line, columns));
+            }
+            self.settled_rows = self.rows.len();
+            self.settled_bytes += end + 1;
+        }
+        let open = &self.answer[self.settled_bytes..];
+        if !open.is_empty() {
+            self.rows.extend(text::sanitise(open).split('\n').flat_map(|line| text::wrap(line, columns)));
+        }
+        &self.rows
+    }
+}
+
+fn broken(error: &CallError) -> Phase {
+    match error {
+        CallError::Cancelled => Phase::Interrupted,
+        // The rejections stand in the decision beside it.
+        CallError::NoRoute(decision) => Phase::Broken(decision.headline()),
+        CallError::AllFailed(_) | CallError::Cut(_) | CallError::Busy { .. } | CallError::ShuttingDown => {
+            Phase::Broken(text::sanitise_line(&error.to_string()))
+        }
+    }
+}
+
+/// All turns, oldest first.
+#[derive(Default)]
+pub struct Session {
+    /// The turns.
+    pub turns: Vec<Turn>,
+    conversation: u32,
+    next: u64,
+}
+
+impl Session {
+    /// The conversation that the next prompt belongs to, from 0.
+    #[must_use]
+    pub const fn conversation(&self) -> u32 {
+        self.conversation
+    }
+
+    /// Whole turns that the next prompt builds upon.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.in_conversation().count()
+    }
+
+    fn in_conversation(&self) -> impl Iterator<Item = &Turn> {
+        self.turns.iter().filter(|turn| turn.conversation == self.conversation && matches!(turn.phase, Phase::Whole(_)))
+    }
+
+    /// Starts a new conversation; the old one stays on the screen.
+    pub fn start_anew(&mut self) {
+        self.conversation += 1;
+    }
+
+    /// The prompt that a question makes with the conversation before it. Answers that broke off are left out.
+    #[must_use]
+    pub fn prompt(&self, question: &str) -> Prompt {
+        let mut messages = Vec::new();
+        for turn in self.in_conversation() {
+            messages.push(Message::text(Role::User, turn.question.clone()));
+            messages.push(Message::text(Role::Assistant, turn.answer.clone()));
+        }
+        messages.push(Message::text(Role::User, question));
+        Prompt { messages, ..Prompt::default() }
+    }
+
+    /// Opens a turn. Returns its key.
+    pub fn open(&mut self, question: String, now: Timestamp) -> u64 {
+        let key = self.next;
+        self.next += 1;
+        if self.turns.len() >= TURNS
+            && let Some(index) = self.turns.iter().position(|turn| !turn.is_open())
+        {
+            self.turns.remove(index);
+        }
+        self.turns.push(Turn {
+            key,
+            conversation: self.conversation,
+            question,
+            sent: now,
+            ended: None,
+            decision: None,
+            attempt: None,
+            failed: Vec::new(),
+            first_token: None,
+            phase: Phase::Asking,
+            thinking: 0,
+            tools: Vec::new(),
+            answer: String::new(),
+            rows: Vec::new(),
+            settled_rows: 0,
+            settled_bytes: 0,
+            wrapped_at: 0,
+        });
+        key
+    }
+
+    /// Feeds a turn.
+    pub fn take(&mut self, key: u64, event: TurnEvent, now: Timestamp) {
+        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.key == key) {
+            turn.take(event, now);
+        }
+    }
+
+    /// Marks a turn as interrupted.
+    pub fn interrupt(&mut self, key: u64, now: Timestamp) {
+        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.key == key) {
+            turn.end(Phase::Interrupted, now);
+        }
+    }
+
+    /// The latest turn still under way.
+    #[must_use]
+    pub fn newest_open(&self) -> Option<&Turn> {
+        self.turns.iter().rev().find(|turn| turn.is_open())
+    }
+
+    /// Turns still under way.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.turns.iter().filter(|turn| turn.is_open()).count()
+    }
+
+    /// The latest answer, whole or not.
+    #[must_use]
+    pub fn last_answer(&self) -> Option<&str> {
+        self.turns.iter().rev().map(|turn| turn.answer.as_str()).find(|answer| !answer.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_grow_as_the_answer_does_and_never_differ_from_wrapping_it_whole() {
+        let mut session = Session::default();
+        let key = session.open("q".to_owned(), Timestamp(0));
+        let pieces = ["Hello ", "wor", "ld, this is\na longer", " answer\n\nwith ", "an end"];
+        let mut whole = String::new();
+        for piece in pieces {
+            whole.push_str(piece);
+            session.take(key, TurnEvent::Progress(Progress::Text(piece.to_owned())), Timestamp(1));
+            let expected: Vec<String> = whole.split('\n').flat_map(|line| text::wrap(line, 9)).collect();
+            assert_eq!(session.turns[0].rows(9), expected);
+        }
+        let expected: Vec<String> = whole.split('\n').flat_map(|line| text::wrap(line, 30)).collect();
+        assert_eq!(session.turns[0].rows(30), expected);
+    }
+
+    #[test]
+    fn an_interrupted_answer_is_no_part_of_the_conversation() {
+        let mut session = Session::default();
+        let key = session.open("first".to_owned(), Timestamp(0));
+        session.take(key, TurnEvent::Progress(Progress::Text("half".to_owned())), Timestamp(1));
+        session.interrupt(key, Timestamp(2));
+        assert_eq!(session.prompt("second").messages.len(), 1);
+        assert!(matches!(session.turns[0].phase, Phase::Interrupted));
+    }
+}

@@ -1,0 +1,247 @@
+//! The terminal, taken and given back. `leave` is the exact inverse of `enter`, whatever ends the program: the end of
+//! the loop, an error, a panic. Nothing else in the program writes to the terminal while it is taken.
+
+use std::io::{self, Stdout, Write, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::clipboard::CopyToClipboard;
+use ratatui::crossterm::cursor::{Hide, SetCursorStyle, Show};
+use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use ratatui::crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use ratatui::crossterm::{Command, QueueableCommand, execute, queue};
+
+/// What the loop draws on. Tests have their own.
+pub trait Surface {
+    /// Draws a frame.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn draw(&mut self, paint: &mut dyn FnMut(&mut ratatui::Frame<'_>)) -> io::Result<()>;
+
+    /// Forgets what is on the screen, so that the next frame paints all of it.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn clear(&mut self) -> io::Result<()>;
+
+    /// Turns mouse reports on or off.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn mouse(&mut self, on: bool) -> io::Result<()>;
+
+    /// Hands a text to the terminal's clipboard (OSC 52).
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+
+    /// Gives the terminal back, stops the process as `ctrl-z` does, and takes it again afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn suspend(&mut self) -> io::Result<()>;
+}
+
+/// Whether the terminal is ours at present. Global, because a panic hook has no other way to know.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// Writes what a full-screen program asks of a terminal.
+fn enter(out: &mut impl Write) -> io::Result<()> {
+    queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+    out.flush()
+}
+
+/// Takes all of it back, in reverse, and goes on after an error: what can be restored is restored. Modes that were
+/// never set are reset as well, which does no harm.
+fn leave(out: &mut impl Write) -> io::Result<()> {
+    fn attempt(out: &mut impl Write, command: impl Command) -> io::Result<()> {
+        out.queue(command).map(|_| ())
+    }
+    let results = [
+        attempt(out, EndSynchronizedUpdate),
+        attempt(out, DisableMouseCapture),
+        attempt(out, DisableBracketedPaste),
+        attempt(out, SetCursorStyle::DefaultUserShape),
+        attempt(out, Show),
+        attempt(out, LeaveAlternateScreen),
+        out.flush(),
+    ];
+    results.into_iter().collect()
+}
+
+/// Gives the terminal back if it is taken. Safe to call at any time, from anywhere, any number of times.
+pub fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // Nothing can be done about an error here: the terminal is gone, or about to be.
+        let _ = leave(&mut stdout());
+        let _ = disable_raw_mode();
+    }
+}
+
+/// The real terminal. Dropping it gives it back.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    ///
+    /// There is no terminal, or it does not do as it is told; what was set is taken back.
+    pub fn take() -> io::Result<Self> {
+        HOOK.call_once(|| {
+            let previous = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                previous(info);
+            }));
+        });
+        take_modes()?;
+        match Terminal::new(CrosstermBackend::new(stdout())) {
+            Ok(terminal) => Ok(Self { terminal, mouse: false }),
+            Err(error) => {
+                restore();
+                Err(error)
+            }
+        }
+    }
+
+    /// A panic of a background task gave the terminal back although the program goes on: takes it again.
+    fn retake_if_lost(&mut self) -> io::Result<()> {
+        if TAKEN.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        take_modes()?;
+        if self.mouse {
+            execute!(stdout(), EnableMouseCapture)?;
+        }
+        self.terminal.clear()
+    }
+}
+
+fn take_modes() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    enter(&mut stdout()).inspect_err(|_| restore())
+}
+
+impl Surface for Screen {
+    fn draw(&mut self, paint: &mut dyn FnMut(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.retake_if_lost()?;
+        // One whole frame or none: without this, terminals show half-drawn ones.
+        queue!(stdout(), BeginSynchronizedUpdate)?;
+        let drawn = self.terminal.draw(|frame| paint(frame)).map(|_| ());
+        execute!(stdout(), EndSynchronizedUpdate)?;
+        drawn
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        // `kill` stops this process together with itself being waited for; both go on at SIGCONT.
+        let stopped = std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status();
+        self.retake_if_lost()?;
+        stopped.map(|_| ())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The private modes that a byte stream sets and resets, in the end.
+    fn modes_left_on(bytes: &[u8]) -> BTreeSet<String> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut on = BTreeSet::new();
+        for part in text.split("\u{1b}[?").skip(1) {
+            let digits: String = part.chars().take_while(|c| c.is_ascii_digit() || *c == ';').collect();
+            let set = part[digits.len()..].starts_with('h');
+            for mode in digits.split(';').map(str::to_owned) {
+                if set {
+                    on.insert(mode)
+                } else {
+                    on.remove(&mode)
+                };
+            }
+        }
+        on
+    }
+
+    #[test]
+    fn leaving_unsets_every_mode_that_entering_and_drawing_set() {
+        let mut bytes = Vec::new();
+        enter(&mut bytes).expect("a vector");
+        queue!(bytes, EnableMouseCapture, BeginSynchronizedUpdate).expect("a vector");
+        let entered = modes_left_on(&bytes);
+        for mode in ["1049", "2004", "1000", "1006", "2026"] {
+            assert!(entered.contains(mode), "{mode} in {entered:?}");
+        }
+        leave(&mut bytes).expect("a vector");
+        // 25 is the cursor, on by default: hidden by `?25l`, shown again by `?25h`.
+        assert_eq!(modes_left_on(&bytes), BTreeSet::from(["25".to_owned()]));
+        assert!(bytes.ends_with(b"\x1b[?1049l"), "the alternate screen is left last");
+    }
+
+    #[test]
+    fn leaving_goes_on_after_an_error() {
+        struct Refuses(usize, Vec<u8>);
+        impl Write for Refuses {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0 == 1 {
+                    return Err(io::Error::other("once"));
+                }
+                self.1.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut out = Refuses(0, Vec::new());
+        assert!(leave(&mut out).is_err());
+        assert!(String::from_utf8_lossy(&out.1).contains("?1049l"));
+    }
+
+    #[test]
+    fn restoring_what_was_never_taken_does_nothing() {
+        restore();
+        restore();
+        assert!(!TAKEN.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,175 @@
+//! One frame: the state of the screen into a buffer. The only place that draws.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::app::{App, Overlay};
+use super::layout::{Layout, Pane, Size, Wishes};
+use super::overlay::confirm::Confirm;
+use super::overlay::palette::Palette;
+use super::overlay::{detail, help, scrolled, window};
+use super::panes::header::{self, Modes};
+use super::panes::{Ctx, put};
+use super::text;
+use super::theme::Role;
+
+/// Draws everything.
+pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let snapshot = app.shown().cloned();
+    let shown_now = app.frozen.as_ref().map_or(app.now, |frozen| frozen.at);
+    if let Some(snapshot) = &snapshot {
+        app.tiers.prepare(&snapshot.fleet, app.zoomed && app.focus == Pane::Tiers);
+    }
+    let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
+    app.decisions.prepare(feed);
+    let wishes = Wishes {
+        focus: app.focus,
+        zoomed: app.zoomed,
+        fleet_rows: u16::try_from(app.tiers.len()).unwrap_or(u16::MAX).max(4),
+        warning: !app.warnings.is_empty(),
+    };
+    app.layout = Layout::of(area, wishes);
+    let layout = app.layout;
+    let ctx = Ctx {
+        snapshot: snapshot.as_deref(),
+        now: shown_now,
+        theme: app.theme,
+        glyphs: app.glyphs,
+        keymap: &app.keymap,
+        zone: &app.zone,
+        focus: app.focus,
+        zoomed: app.zoomed,
+        size: layout.size,
+        animations: app.animations,
+    };
+    let modes = Modes {
+        read_only: app.read_only,
+        frozen: app.frozen.as_ref().map(|frozen| (frozen.at, app.now)),
+        mouse: app.mouse,
+        warnings: app.warnings.len(),
+    };
+    header::header(&ctx, modes, layout.header, buf);
+    header::warning(&ctx, &app.warnings, layout.warning, buf);
+    // The operator's own answers go on while the fleet's display is held.
+    let live = Ctx { now: app.now, ..ctx };
+    if !layout.pane(Pane::Prompt).is_empty() {
+        app.prompt.render(&live, &mut app.session, layout.pane(Pane::Prompt), buf);
+    }
+    for pane in Pane::ALL {
+        let area = layout.pane(pane);
+        if area.is_empty() {
+            continue;
+        }
+        match pane {
+            Pane::Prompt => {}
+            Pane::Tiers => app.tiers.render(&ctx, area, buf),
+            Pane::Latency => app.latency.render(&ctx, area, buf),
+            Pane::Gpu => app.gpu.render(&ctx, area, buf),
+            Pane::Cost => app.cost.render(&ctx, area, buf),
+            Pane::Decisions => app.decisions.render(&ctx, feed, area, buf),
+        }
+    }
+    let mut hints = Vec::new();
+    if let Some(overlay) = &mut app.overlay {
+        let middle = Rect { height: area.height.saturating_sub(layout.footer.height), ..area };
+        hints = match overlay {
+            Overlay::Help(scroll) => {
+                help::render(&ctx, scroll, middle, buf);
+                reading_hints()
+            }
+            Overlay::Palette(palette) => {
+                palette.render(&ctx, middle, buf);
+                Palette::hints()
+            }
+            Overlay::Confirm(confirm) => {
+                confirm.render(&live, middle, buf);
+                Confirm::hints()
+            }
+            Overlay::Detail(subject, scroll) => {
+                detail::render(&ctx, subject, feed, scroll, middle, buf);
+                reading_hints()
+            }
+            Overlay::Warnings(scroll) => {
+                let lines = warning_lines(&live, &app.warnings);
+                reading(&ctx, "warnings", &lines, scroll, middle, buf);
+                reading_hints()
+            }
+            Overlay::Log(scroll) => {
+                let lines = log_lines(&live, &app.log);
+                reading(&ctx, "log", &lines, scroll, middle, buf);
+                reading_hints()
+            }
+            Overlay::Filter(pane, _) => {
+                let filter = match pane {
+                    Pane::Tiers => app.tiers.filter.clone(),
+                    _ => app.decisions.filter.clone(),
+                };
+                let line = Line::from(vec![
+                    ctx.span(Role::Accent, " /"),
+                    Span::raw(filter),
+                    ctx.span(Role::Accent, ctx.glyphs.caret),
+                    ctx.span(Role::Dim, "  enter keeps it, esc clears it"),
+                ]);
+                put(buf, layout.footer, 0, &line);
+                return;
+            }
+        };
+    }
+    if app.toasts.is_empty() {
+        header::footer(&ctx, &hints, layout.footer, buf);
+    } else {
+        let area = if layout.size == Size::Tiny { layout.header } else { layout.footer };
+        app.toasts.render(&ctx, area, buf);
+    }
+}
+
+fn reading_hints() -> Vec<(String, String)> {
+    [("up/down", "scroll"), ("esc", "close")].map(|(key, words)| (key.to_owned(), words.to_owned())).to_vec()
+}
+
+fn reading(ctx: &Ctx<'_>, title: &str, lines: &[Line<'_>], scroll: &mut usize, area: Rect, buf: &mut Buffer) {
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2)).max(5);
+    let inner = window(ctx, title, area.width.saturating_sub(6).min(110), height, area, buf);
+    scrolled(ctx, lines, scroll, inner, buf);
+}
+
+fn warning_lines(ctx: &Ctx<'_>, warnings: &[crate::engine::warnings::Warning]) -> Vec<Line<'static>> {
+    if warnings.is_empty() {
+        return vec![Line::from(ctx.span(Role::Ok, "nothing to warn about"))];
+    }
+    let mut lines = Vec::new();
+    for warning in warnings {
+        let role = header::severity_role(warning.severity);
+        lines.push(Line::from(
+            ctx.span(role, format!("{} {}", ctx.glyphs.warning, text::sanitise_line(&warning.words))),
+        ));
+        lines.push(Line::from(
+            ctx.span(Role::Dim, format!("  {} {}", ctx.glyphs.arrow, text::sanitise_line(&warning.remedy))),
+        ));
+    }
+    lines
+}
+
+fn log_lines(ctx: &Ctx<'_>, log: &[super::backing::LogLine]) -> Vec<Line<'static>> {
+    if log.is_empty() {
+        return vec![Line::from(ctx.span(Role::Dim, "nothing logged yet"))];
+    }
+    log.iter()
+        .map(|line| {
+            let role = match line.level {
+                "ERROR" => Role::Bad,
+                "WARN" => Role::Warn,
+                _ => Role::Dim,
+            };
+            Line::from(vec![
+                ctx.span(Role::Dim, format!("{} ", ctx.clock(line.at))),
+                ctx.span(role, text::pad(line.level, 6)),
+                ctx.span(Role::Text, text::sanitise_line(&line.text)),
+            ])
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! Columns that fit: what matters least goes first, rows never wrap, numbers keep their place.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::tui::text;
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its head.
+    pub title: &'static str,
+    /// The width it needs.
+    pub width: u16,
+    /// Takes what is left over.
+    pub grows: bool,
+    /// Its content stands on the right.
+    pub right: bool,
+    /// 0 stays always; the highest goes first.
+    pub rank: u8,
+}
+
+impl Column {
+    /// A column of texts.
+    #[must_use]
+    pub const fn left(title: &'static str, width: u16, rank: u8) -> Self {
+        Self { title, width, grows: false, right: false, rank }
+    }
+
+    /// A column of numbers.
+    #[must_use]
+    pub const fn right(title: &'static str, width: u16, rank: u8) -> Self {
+        Self { title, width, grows: false, right: true, rank }
+    }
+
+    /// A column that takes what is left over.
+    #[must_use]
+    pub const fn growing(title: &'static str, width: u16, rank: u8) -> Self {
+        Self { title, width, grows: true, right: false, rank }
+    }
+}
+
+/// Columns placed into a width.
+#[derive(Clone, Debug, Default)]
+pub struct Fitted {
+    places: Vec<Option<(u16, u16)>>,
+    right: Vec<bool>,
+}
+
+impl Fitted {
+    /// Places columns.
+    #[must_use]
+    pub fn new(columns: &[Column], width: u16) -> Self {
+        let mut kept: Vec<bool> = vec![true; columns.len()];
+        let need = |kept: &[bool]| -> u16 {
+            columns.iter().zip(kept).filter(|(_, kept)| **kept).map(|(column, _)| column.width + 1).sum::<u16>()
+        };
+        while need(&kept) > width + 1 {
+            let worst =
+                (0..columns.len()).filter(|i| kept[*i] && columns[*i].rank > 0).max_by_key(|i| columns[*i].rank);
+            match worst {
+                Some(index) => kept[index] = false,
+                None => break,
+            }
+        }
+        let growing = columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.grows).count() as u16;
+        let spare = (width + 1).saturating_sub(need(&kept)).checked_div(growing).unwrap_or(0);
+        let mut x = 0;
+        let places = columns
+            .iter()
+            .zip(&kept)
+            .map(|(column, kept)| {
+                let place = (x, (column.width + if column.grows { spare } else { 0 }).min(width.saturating_sub(x)));
+                (*kept && x < width).then(|| {
+                    x += place.1 + 1;
+                    place
+                })
+            })
+            .collect();
+        Self { places, right: columns.iter().map(|column| column.right).collect() }
+    }
+
+    /// The width of a column; 0 where it was left out.
+    #[must_use]
+    pub fn width(&self, column: usize) -> usize {
+        self.places.get(column).copied().flatten().map_or(0, |(_, width)| usize::from(width))
+    }
+
+    /// The area of a column in a row.
+    #[must_use]
+    pub fn area(&self, row: Rect, column: usize) -> Rect {
+        let (x, width) = self.places.get(column).copied().flatten().unwrap_or((0, 0));
+        Rect {
+            x: row.x + x.min(row.width),
+            width: width.min(row.width.saturating_sub(x)),
+            height: row.height.min(1),
+            ..row
+        }
+    }
+
+    /// Writes a cell.
+    pub fn put(&self, buf: &mut Buffer, row: Rect, column: usize, content: &str, style: Style, ellipsis: &str) {
+        let area = self.area(row, column);
+        if area.is_empty() {
+            return;
+        }
+        let width = usize::from(area.width);
+        let content = text::fit(content, width, ellipsis);
+        let content = if self.right.get(column) == Some(&true) { text::pad_left(&content, width) } else { content };
+        buf.set_stringn(area.x, area.y, content, width, style);
+    }
+
+    /// Writes the heads.
+    pub fn head(&self, buf: &mut Buffer, row: Rect, columns: &[Column], style: Style) {
+        for (index, column) in columns.iter().enumerate() {
+            self.put(buf, row, index, column.title, style, "");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_the_lowest_rank_stay() {
+        let columns = [Column::left("a", 10, 0), Column::right("b", 5, 2), Column::growing("c", 5, 1)];
+        let wide = Fitted::new(&columns, 40);
+        assert_eq!((wide.width(0), wide.width(1), wide.width(2)), (10, 5, 23));
+        let narrow = Fitted::new(&columns, 17);
+        assert_eq!((narrow.width(0), narrow.width(1), narrow.width(2)), (10, 0, 6));
+        let tiny = Fitted::new(&columns, 4);
+        assert_eq!((tiny.width(0), tiny.width(2)), (4, 0));
+        assert_eq!(Fitted::new(&columns, 0).width(0), 0);
+    }
+}
