@@ -106,7 +106,7 @@ async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
                 }
                 return Ok(());
             }
-            None => return Err(CallError::Cancelled.into()),
+            None => return Err(CallError::Defect.into()),
         }
     }
 }

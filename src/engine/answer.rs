@@ -102,6 +102,9 @@ pub enum CallError {
     /// The caller or an operator cancelled it.
     #[error("cancelled")]
     Cancelled,
+    /// A defect of this program ended the request.
+    #[error("a defect of llm-call ended the request; the log has more")]
+    Defect,
     /// Too many requests are in flight.
     #[error("{limit} requests are in flight, which is the limit; try again")]
     Busy {
@@ -179,7 +182,7 @@ impl Answer {
                 | Progress::AttemptFailed(_) => {}
             }
         }
-        Err(CallError::Cancelled)
+        Err(CallError::Defect)
     }
 
     /// Cancels the request. Dropping the answer does the same.

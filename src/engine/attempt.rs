@@ -171,14 +171,19 @@ impl Report {
             return Cost::known(cost, CostBasis::Reported);
         }
         let held = Some(self.held.unwrap_or(self.total));
+        let received = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
         match (&self.outcome, self.usage) {
-            (_, Some(usage)) => pricing.settle(Some(&usage), held, false, now),
+            (Ok(_), Some(usage)) => pricing.settle(Some(&usage), held, false, now),
+            // Usage that came before the end speaks for the prompt, but hardly for the answer.
+            (Err(_), Some(usage)) => {
+                let usage = Usage { output: usage.output.max(received), ..usage };
+                pricing.settle(Some(&usage), held, true, now)
+            }
             (Err(failure), None) if !may_have_been_billed(failure.class) && self.received == 0 => {
                 Cost::known(Money::ZERO, CostBasis::Priced)
             }
             (Err(_), None) => {
-                let output = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
-                let usage = Usage { input: u64::from(input_tokens), output, ..Usage::default() };
+                let usage = Usage { input: u64::from(input_tokens), output: received, ..Usage::default() };
                 pricing.settle(Some(&usage), held, true, now)
             }
             (Ok(_), None) => pricing.settle(None, held, false, now),

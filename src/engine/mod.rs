@@ -18,10 +18,12 @@ mod work;
 mod tests;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -228,7 +230,7 @@ impl Engine {
             cancel: cancel.clone(),
             delivery,
         };
-        shared.requests.spawn(work.run());
+        shared.requests.spawn(guarded_against_defects(Arc::clone(shared), id, work));
         Ok(Answer { id, decision, progress: receiver, cancel: cancel.drop_guard() })
     }
 
@@ -260,5 +262,22 @@ impl Engine {
         shared.stop_actor.cancel();
         shared.background.close();
         shared.background.wait().await;
+    }
+}
+
+/// Runs a request. A panic in it costs this request alone, which still ends in a fact; its lease and its counts come back
+/// by their destructors.
+async fn guarded_against_defects(shared: Arc<Shared>, request: RequestId, work: Work) {
+    let started = tokio::time::Instant::now();
+    if AssertUnwindSafe(work.run()).catch_unwind().await.is_err() {
+        tracing::error!(%request, "a request ended in a panic");
+        shared.tell(Fact::Finished(Arc::new(Finished {
+            request,
+            at: shared.clock.now(),
+            outcome: Outcome::Failed,
+            why: Some(CallError::Defect.to_string()),
+            total: started.elapsed(),
+            attempts: Vec::new(),
+        })));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Fail(FailureClass),
     /// Nothing more, ever.
     Hang,
+    /// A defect of ours.
+    Panic,
 }
 
 /// What the upstream does when it is called: fails at once, or plays a script.
@@ -118,5 +120,6 @@ async fn act(step: Step) -> Option<Result<Event, Failure>> {
         Step::Yield(event) => Some(Ok(event)),
         Step::Fail(class) => Some(Err(Failure::new(class, "scripted"))),
         Step::Hang => std::future::pending().await,
+        Step::Panic => panic!("scripted defect"),
     }
 }

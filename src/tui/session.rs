@@ -217,9 +217,11 @@ fn broken(error: &CallError) -> Phase {
         CallError::Cancelled => Phase::Interrupted,
         // The rejections stand in the decision beside it.
         CallError::NoRoute(decision) => Phase::Broken(decision.headline()),
-        CallError::AllFailed(_) | CallError::Cut(_) | CallError::Busy { .. } | CallError::ShuttingDown => {
-            Phase::Broken(text::sanitise_line(&error.to_string()))
-        }
+        CallError::AllFailed(_)
+        | CallError::Cut(_)
+        | CallError::Busy { .. }
+        | CallError::ShuttingDown
+        | CallError::Defect => Phase::Broken(text::sanitise_line(&error.to_string())),
     }
 }
 

@@ -130,3 +130,22 @@ async fn a_dropped_answer_cancels_the_request_and_blames_nobody() {
     let claude = snapshot.fleet.of_tier(Tier::Claude).next().expect("there is one");
     assert_eq!(claude.attempts(), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_its_own_request_and_nothing_else() {
+    let bench = Bench::new(failing(Play::Steps(vec![Step::Panic])), ok(), ok(), ok());
+    let mut facts = bench.engine.facts();
+    assert!(matches!(bench.engine.claude("hi").await, Err(CallError::Defect)));
+    let finished = loop {
+        if let crate::engine::Fact::Finished(finished) = facts.recv().await.expect("facts come") {
+            break finished;
+        }
+    };
+    assert_eq!(finished.outcome, crate::engine::Outcome::Failed);
+    bench.engine.local("hi").await.expect("the engine goes on");
+    let mut snapshots = bench.engine.snapshots();
+    let given_back = snapshots.wait_for(|snapshot| {
+        snapshot.fleet.spend.reserved == crate::domain::money::Money::ZERO && snapshot.in_flight == 0
+    });
+    drop(given_back.await.expect("the lease came back"));
+}

@@ -85,3 +85,16 @@ async fn parallel_requests_cannot_pass_the_limit_together() {
     settled(&bench, |spend| spend.reserved == Money::ZERO).await;
     assert!(bench.engine.snapshot().fleet.spend.today_total() <= bound);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_placeholder_usage_of_a_cut_stream_is_not_taken_for_the_bill() {
+    let cut = vec![
+        Step::Yield(Event::Usage(crate::domain::usage::Usage { input: 100, output: 1, ..Default::default() })),
+        Step::Yield(Event::Text("x".repeat(400))),
+        Step::Fail(FailureClass::Truncated),
+    ];
+    let bench = Bench::new(Scripted::new([Play::Steps(cut)]), ok(), ok(), ok());
+    assert!(bench.engine.claude("hi").await.is_err());
+    let expected = Money(100 * 1_000 + 100 * 10_000);
+    settled(&bench, |spend| spend.session[Tier::Claude.index()].estimated == expected).await;
+}
