@@ -125,17 +125,22 @@ fn a_prompt_is_answered_a_tier_is_drained_and_traffic_moves() {
     terminal.wait_for("the first frame", |screen| screen.contains("DEMO") && screen.contains("claude"));
     terminal.press("Explain quantum computing\r");
     terminal.wait_for("the answer and its decision", |screen| {
-        screen.contains("explanation goes to claude") && screen.contains("coin that is still spinning")
+        screen.contains("factoring, and not for most") && screen.contains("explanation goes")
     });
     terminal.press("\x1b");
-    terminal.wait_for("the prompt to be left", |screen| !screen.contains("answering"));
-    terminal.press("\x1b1");
+    terminal.press("\x1b2");
     terminal.press("gd");
     terminal.wait_for("the drain dialog", |screen| screen.to_lowercase().contains("drain tier claude"));
-    terminal.press("y");
-    terminal.wait_for("the tier to be drained", |screen| screen.contains("DRAIN"));
-    terminal.press("\x1b");
-    terminal.press(":q\r");
+    // The default is to cancel.
+    terminal.press("\x1b[C\r");
+    terminal.wait_for("the tier to be drained", |screen| screen.contains("DRAINED"));
+    terminal.press("i");
+    terminal.press("Explain tides\r");
+    terminal.wait_for("the traffic to move", |screen| {
+        screen.lines().any(|line| line.contains("→ ") && !line.contains("claude") && line.contains("ttft"))
+    });
+    terminal.press("\x1b\x1b");
+    terminal.press("q");
     terminal.finish();
 }
 

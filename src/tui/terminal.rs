@@ -15,6 +15,7 @@ use ratatui::crossterm::terminal::{
     enable_raw_mode,
 };
 use ratatui::crossterm::{Command, QueueableCommand, execute, queue};
+use ratatui::layout::Rect;
 
 /// What the loop draws on. Tests have their own.
 pub trait Surface {
@@ -130,7 +131,14 @@ impl Screen {
         if self.mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        self.terminal.clear()
+        self.wipe()
+    }
+
+    /// Has the next frame drawn whole, on a wiped screen. `Terminal::clear` would do, but it asks the terminal where its
+    /// cursor is, and a terminal that does not answer, or answers into the stream of keys, would end the program.
+    fn wipe(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
@@ -151,7 +159,7 @@ impl Surface for Screen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.wipe()
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {
