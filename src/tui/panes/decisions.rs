@@ -67,7 +67,7 @@ const END: usize = 7;
 const COLUMNS: [Column; 8] = [
     Column::left("time", 8, 3),
     Column::left("tier", 8, 0),
-    Column::growing("why", 14, 1),
+    Column::growing("why", 20, 1),
     Column::right("ttft", 6, 6),
     Column::right("total", 6, 5),
     Column::right("tok", 5, 7),

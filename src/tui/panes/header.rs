@@ -22,8 +22,10 @@ pub struct Modes {
     pub frozen: Option<(Timestamp, Timestamp)>,
     /// The mouse is ours.
     pub mouse: bool,
-    /// Warnings.
+    /// Warnings that should not wait.
     pub warnings: usize,
+    /// Whether the worst of them has a row of its own.
+    pub warning_row: bool,
 }
 
 /// The first line.
@@ -84,6 +86,10 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         }
     } else {
         left.push(ctx.span(Role::Dim, "starting"));
+    }
+    if modes.warnings > 0 && !modes.warning_row {
+        let s = if modes.warnings == 1 { "" } else { "s" };
+        right.insert(0, ctx.span(Role::Warn, format!("{} {} warning{s}  ", ctx.glyphs.warning, modes.warnings)));
     }
     if modes.mouse {
         right.push(ctx.span(Role::Accent, "mouse "));

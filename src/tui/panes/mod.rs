@@ -114,7 +114,10 @@ impl Ctx<'_> {
             self.span(title, pane.name()),
             Span::raw(" "),
         ];
-        left.extend(note.spans);
+        let room = usize::from(area.width).saturating_sub(4 + Line::from(left.clone()).width());
+        if note.width() <= room {
+            left.extend(note.spans);
+        }
         if focused && self.zoomed {
             left.push(self.span(Role::Dim, "zoomed, esc leaves "));
         }

@@ -404,7 +404,7 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
         numbers.push(ctx.span(Role::Dim, format!("{}{rate:.0} tok/s", mark(estimated))));
     }
     let (tokens, estimated) = turn.tokens();
-    if tokens > 0 {
+    if tokens > 0 && columns >= 70 {
         numbers.push(ctx.span(Role::Dim, format!("{}{} tok", mark(estimated), text::count(tokens))));
     }
     if turn.first_token.is_some() || !turn.is_open() {
@@ -415,11 +415,17 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
     }
     let taken: usize = numbers.iter().map(|span| span.width() + 2).sum();
     let room = columns.saturating_sub(taken + tier.name().len() + 3);
-    let place = if room >= 8 { format!("{backend} {model}") } else { String::new() };
+    let both = format!(" {backend} {model}");
+    // The model says more than the backend that serves it.
+    let place = match room {
+        room if room > text::width(&both) => both,
+        8.. => format!(" {}", text::fit_middle(model.as_str(), room, ctx.glyphs.ellipsis)),
+        _ => String::new(),
+    };
     let mut spans = vec![
         ctx.span(Role::Dim, format!(" {} ", ctx.glyphs.arrow)),
         ctx.span(Role::Series(tier), tier.name()),
-        ctx.span(Role::Dim, format!(" {}", text::fit_middle(&place, room, ctx.glyphs.ellipsis))),
+        ctx.span(Role::Dim, place),
     ];
     for number in numbers {
         spans.push(Span::raw("  "));

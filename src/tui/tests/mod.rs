@@ -1,1 +1,5 @@
 //! Tests of the screen as a whole.
+
+mod fixture;
+mod props;
+mod screens;
