@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use super::action::Action;
 use super::backing::{Faults, LogLine};
@@ -138,6 +139,8 @@ pub struct App {
     pub glyphs: &'static Glyphs,
     /// The operator's time zone.
     pub zone: TimeZone,
+    /// The screen, as it was last.
+    pub area: Rect,
     /// Where things were drawn last.
     pub layout: Layout,
     /// Whether the mouse is ours.
@@ -184,6 +187,7 @@ impl App {
             theme: Theme::resolve(ui, env),
             glyphs: glyph::choose(ui.ascii, utf8),
             zone,
+            area: Rect::default(),
             layout: Layout::default(),
             mouse: false,
             animations: ui.animations,

@@ -36,6 +36,7 @@ pub fn on_event(app: &mut App, event: Event) {
 }
 
 fn on_key(app: &mut App, event: KeyEvent) {
+    super::view::prepare(app);
     let key = Key::from(event);
     let action = app.keymap.action(key, app.focus);
     if action != Some(Action::Interrupt) {

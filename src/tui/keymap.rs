@@ -213,7 +213,13 @@ impl Keymap {
         let own = |binding: &&Binding| binding.spec.scope == Scope::In(focus);
         let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
         let shown = || self.active(focus).filter(|binding| !binding.spec.hint.is_empty());
-        shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint).collect()
+        let mut hints: Vec<(Key, &'static str)> = Vec::new();
+        for found in shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint) {
+            if hints.iter().all(|(_, words)| *words != found.1) {
+                hints.push(found);
+            }
+        }
+        hints
     }
 }
 

@@ -16,23 +16,31 @@ use super::text;
 use super::theme::Role;
 use crate::engine::warnings::Severity;
 
-/// Draws everything.
-pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
-    if area.is_empty() {
-        return;
-    }
-    let snapshot = app.shown().cloned();
-    let shown_now = app.frozen.as_ref().map_or(app.now, |frozen| frozen.at);
-    if let Some(snapshot) = &snapshot {
-        let detail = match Size::of(area) {
+/// Works out which rows there are. Before every frame, and before every key: a key that comes ahead of the next frame
+/// must mean what is there, not what was.
+pub fn prepare(app: &mut App) {
+    if let Some(snapshot) = app.shown().cloned() {
+        let detail = match Size::of(app.area) {
             _ if app.zoomed && app.focus == Pane::Tiers => Detail::Models,
-            Size::Medium | Size::Tiny if area.height < 30 => Detail::Merged,
+            Size::Medium if app.area.height < 30 => Detail::Merged,
             _ => Detail::Backends,
         };
         app.tiers.prepare(&snapshot.fleet, detail);
     }
     let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
     app.decisions.prepare(feed);
+}
+
+/// Draws everything.
+pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    app.area = area;
+    prepare(app);
+    let snapshot = app.shown().cloned();
+    let shown_now = app.frozen.as_ref().map_or(app.now, |frozen| frozen.at);
+    let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
     let wishes = Wishes {
         focus: app.focus,
         zoomed: app.zoomed,

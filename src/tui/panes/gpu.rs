@@ -59,7 +59,8 @@ fn source(ctx: &Ctx<'_>, name: &str, readings: &GpuReadings, note: Option<String
     let title = |state: Vec<Span<'static>>| {
         let mut spans = vec![Span::raw(" "), ctx.span(Role::Title, text::pad(name, 7))];
         spans.extend(state);
-        if let Some(note) = &note {
+        let failed = matches!(readings, GpuReadings::Failed { .. });
+        if let Some(note) = note.as_ref().filter(|_| !failed) {
             spans.push(ctx.span(Role::Dim, format!("  {note}")));
         }
         Line::from(spans)

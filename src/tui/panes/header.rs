@@ -49,16 +49,25 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         badge(&mut left, format!("FROZEN {}", text::age(now.since(at))));
     }
     if let Some(snapshot) = ctx.snapshot {
-        let serving = status::serving_tiers(&snapshot.fleet, ctx.now);
+        let probed = snapshot.fleet.backends.iter().any(|backend| backend.probed_at.is_some());
+        let serving = if probed { status::serving_tiers(&snapshot.fleet, ctx.now) } else { 0 };
         let total = Tier::ALL.into_iter().filter(|tier| snapshot.fleet.of_tier(*tier).next().is_some()).count();
         let (sign, role) = match serving {
+            _ if !probed => (ctx.glyphs.unknown, Role::Unknown),
             _ if serving == total => (ctx.glyphs.up, Role::Ok),
             0 => (ctx.glyphs.down, Role::Bad),
             _ => (ctx.glyphs.degraded, Role::Warn),
         };
         left.push(ctx.span(role, format!("{sign} {serving}/{total} ")));
-        left.push(ctx.span(Role::Dim, "tiers"));
-        if area.width >= 20 {
+        if area.width < 50 {
+            if let Some(rate) = snapshot.fleet.spend.burn_per_hour(ctx.now).filter(|_| area.width >= 16) {
+                left.push(ctx.span(Role::Text, format!(" ~{rate}/h ")));
+            }
+            if modes.warnings > 0 {
+                left.push(ctx.span(Role::Bad, format!(" {} {}", ctx.glyphs.warning, modes.warnings)));
+            }
+        } else {
+            left.push(ctx.span(Role::Dim, "tiers"));
             left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
             left.push(ctx.span(Role::Dim, "in flight"));
         }
@@ -87,7 +96,7 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     } else {
         left.push(ctx.span(Role::Dim, "starting"));
     }
-    if modes.warnings > 0 && !modes.warning_row {
+    if modes.warnings > 0 && !modes.warning_row && area.width >= 50 {
         let s = if modes.warnings == 1 { "" } else { "s" };
         right.insert(0, ctx.span(Role::Warn, format!("{} {} warning{s}  ", ctx.glyphs.warning, modes.warnings)));
     }

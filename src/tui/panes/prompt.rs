@@ -211,11 +211,11 @@ impl PromptPane {
         let tail = format!("  {cost}  ttft ~{wait}");
         let room =
             usize::from(width).saturating_sub(text::width(&head) + text::width(&tail) + chosen.tier.name().len() + 1);
-        let place = text::fit_middle(&format!("{} {}", chosen.backend, chosen.model), room, ctx.glyphs.ellipsis);
+        let place = place_words(ctx, chosen.backend.as_str(), chosen.model.as_str(), room);
         let mut spans = vec![
             ctx.span(Role::Dim, head),
             ctx.span(Role::Series(chosen.tier), chosen.tier.name()),
-            ctx.span(Role::Dim, format!(" {place}")),
+            ctx.span(Role::Dim, place),
             ctx.span(Role::Dim, tail),
         ];
         let used: usize = spans.iter().map(Span::width).sum();
@@ -358,7 +358,7 @@ fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32)
     }
     let tail = match &turn.phase {
         Phase::Broken(why) => Some((Role::Bad, format!("{} {why}", ctx.glyphs.down))),
-        Phase::Interrupted => Some((Role::Warn, "interrupted: what stands above is not the whole answer".to_owned())),
+        Phase::Interrupted => Some((Role::Warn, "interrupted: not the whole answer".to_owned())),
         Phase::Whole(ending) if ending.finish == crate::provider::Finish::Length => {
             Some((Role::Warn, "the model's token limit ended the answer here".to_owned()))
         }
@@ -376,6 +376,16 @@ fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32)
     }
     lines.push(Line::default());
     lines
+}
+
+/// Backend and model; on little room the model alone, which says more than the backend that serves it.
+fn place_words(ctx: &Ctx<'_>, backend: &str, model: &str, room: usize) -> String {
+    let both = format!(" {backend} {model}");
+    match room {
+        room if room >= text::width(&both) => both,
+        8.. => format!(" {}", text::fit_middle(model, room - 1, ctx.glyphs.ellipsis)),
+        _ => String::new(),
+    }
 }
 
 /// Who answers, how fast, at what cost: live, and as it was in the end.
@@ -415,13 +425,7 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
     }
     let taken: usize = numbers.iter().map(|span| span.width() + 2).sum();
     let room = columns.saturating_sub(taken + tier.name().len() + 3);
-    let both = format!(" {backend} {model}");
-    // The model says more than the backend that serves it.
-    let place = match room {
-        room if room > text::width(&both) => both,
-        8.. => format!(" {}", text::fit_middle(model.as_str(), room, ctx.glyphs.ellipsis)),
-        _ => String::new(),
-    };
+    let place = place_words(ctx, backend.as_str(), model.as_str(), room);
     let mut spans = vec![
         ctx.span(Role::Dim, format!(" {} ", ctx.glyphs.arrow)),
         ctx.span(Role::Series(tier), tier.name()),

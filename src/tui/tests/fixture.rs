@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::analysis::analyse;
-use crate::domain::decision::{Decision, decide};
+use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
     Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Protocol, Timeouts,
@@ -291,7 +291,18 @@ pub fn decision(snapshot: &Snapshot, number: u128, text: &str, at: Timestamp) ->
 }
 
 pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure>) -> Arc<Attempt> {
-    let one = &decision.candidates[(number as usize - 1).min(decision.candidates.len() - 1)];
+    let nobody = Candidate {
+        tier: Tier::Local,
+        backend: "nobody".into(),
+        model: "none".into(),
+        preferred: false,
+        last_resort: false,
+        estimate: Estimate::default(),
+        score: 0.0,
+        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 6],
+    };
+    let last = decision.candidates.len().saturating_sub(1);
+    let one = decision.candidates.get((number as usize - 1).min(last)).unwrap_or(&nobody);
     let good = outcome.is_ok();
     Arc::new(Attempt {
         request: decision.request,
@@ -314,13 +325,13 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
 }
 
 pub fn dispatched(decision: &Decision) -> Dispatched {
-    let one = decision.chosen().expect("a candidate");
+    let first = attempt(decision, 1, Ok(Finish::Stop));
     Dispatched {
         request: decision.request,
         attempt: 1,
-        tier: one.tier,
-        backend: one.backend.clone(),
-        model: one.model.clone(),
+        tier: first.tier,
+        backend: first.backend.clone(),
+        model: first.model.clone(),
         at: decision.at,
     }
 }
