@@ -140,7 +140,8 @@ pub async fn run_on(
     events: impl Fn() -> Events,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ExitSummary, TuiError> {
-    let app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
+    let mut app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
+    app.version = options.version;
     let (reports, mut inbox) = mpsc::channel(REPORTS);
     let mut desk =
         Desk { app, backing, reports, tasks: JoinSet::new(), turns: HashMap::new(), quit: false, log: options.log };

@@ -66,6 +66,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
         read_only: app.read_only,
         frozen: app.frozen.as_ref().map(|frozen| (frozen.at, app.now)),
         mouse: app.mouse,
+        version: app.version,
         warnings: app.warnings.iter().filter(|warning| warning.severity < Severity::Notice).count(),
         warning_row: !layout.warning.is_empty(),
     };

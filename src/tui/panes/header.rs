@@ -20,6 +20,8 @@ pub struct Modes {
     pub read_only: bool,
     /// Since when the display is held, by the real clock, and the real present.
     pub frozen: Option<(Timestamp, Timestamp)>,
+    /// The program's version.
+    pub version: &'static str,
     /// The mouse is ours.
     pub mouse: bool,
     /// Warnings that should not wait.
@@ -37,7 +39,9 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         spans.push(Span::raw(" "));
     };
     if area.width >= 50 {
-        left.push(ctx.span(Role::Title, " llm-call  "));
+        left.push(ctx.span(Role::Title, " llm-call "));
+        let version = if area.width >= 120 { modes.version } else { "" };
+        left.push(ctx.span(Role::Dim, format!("{version:<1}{}", if version.is_empty() { "" } else { "  " })));
     }
     if ctx.snapshot.is_some_and(|snapshot| snapshot.simulated) {
         badge(&mut left, "DEMO".to_owned());

@@ -193,7 +193,8 @@ fn percentiles(ctx: &Ctx<'_>, found: Option<Percentiles>, good: u32, room: u16) 
         let shown = found.as_ref().filter(|_| enough).map(|found| text::millis(u64::from(pick(found))));
         text::pad_left(shown.as_deref().unwrap_or("-"), 6)
     };
-    let columns: [(&str, fn(&Percentiles) -> u32, bool); 3] = [
+    type Pick = fn(&Percentiles) -> u32;
+    let columns: [(&str, Pick, bool); 3] = [
         ("p50", |found| found.p50, true),
         ("p95", |found| found.p95, good >= ENOUGH),
         ("p99", |found| found.p99, good >= ENOUGH),

@@ -7,6 +7,7 @@ pub mod gpu;
 pub mod header;
 pub mod latency;
 pub mod prompt;
+pub mod story;
 pub mod tiers;
 
 use jiff::tz::TimeZone;

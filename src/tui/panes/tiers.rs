@@ -107,7 +107,7 @@ impl TiersPane {
                 Order::Name => backends.sort_by_key(|backend| backend.spec.id.clone()),
                 Order::InFlight => backends.sort_by_key(|backend| std::cmp::Reverse(backend.in_flight())),
                 Order::Errors => {
-                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)))
+                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)));
                 }
             }
             if self.reversed {

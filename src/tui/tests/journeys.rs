@@ -10,6 +10,7 @@ use super::fixture;
 use crate::config::UiConfig;
 use crate::domain::fleet::AdminState;
 use crate::domain::money::{Cost, CostBasis};
+use crate::domain::request::Privacy;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::usage::Usage;
 use crate::engine::{Command, Dispatched, Ending, Fact, Progress};
@@ -147,7 +148,7 @@ async fn pins_can_be_the_only_way() {
 
 #[tokio::test(start_paused = true)]
 async fn the_palette_finds_actions_parts_and_faults() {
-    let stage = stage();
+    let mut stage = stage();
     stage.press("ctrl-p").await;
     stage.type_text("fault anth down").await;
     stage.shows("make the simulated anthropic fail: down");
@@ -156,8 +157,11 @@ async fn the_palette_finds_actions_parts_and_faults() {
     assert_eq!(faults, [("anthropic".to_owned(), Some("down".to_owned()))]);
     stage.press("ctrl-p").await;
     stage.type_text("private on").await;
-    stage.press("enter").await;
+    stage.press("enter alt-1").await;
     stage.shows("private");
+    stage.type_text("secret").await;
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").constraints.privacy, Privacy::High);
     stage.press("ctrl-p").await;
     stage.type_text("drain litellm").await;
     stage.press("enter").await;
