@@ -41,6 +41,10 @@ impl CostPane {
         if spend.rented > Money::ZERO || spend.rented_per_hour > Money::ZERO {
             lines.push(rented(ctx, spend, width));
         }
+        if ctx.zoomed {
+            lines.push(Line::default());
+            lines.extend(per_token(ctx, spend));
+        }
         let height = usize::from(inner.height);
         self.scroll = self.scroll.min(lines.len().saturating_sub(height));
         for (row, line) in lines.iter().skip(self.scroll).take(height).enumerate() {
@@ -133,6 +137,33 @@ fn tier_line(ctx: &Ctx<'_>, spend: &Spend, tier: Tier, width: usize) -> Line<'st
         spans.push(ctx.span(Role::Warn, format!("  +{} unknown", of.unknown)));
     }
     Line::from(spans)
+}
+
+/// Tokens and what a thousand of them came to: with the whole screen there is room for it.
+#[expect(clippy::cast_precision_loss, reason = "display only")]
+fn per_token(ctx: &Ctx<'_>, spend: &Spend) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(
+        ctx.span(Role::Dim, format!(" {:<12}{:>12}{:>12}{:>16}", "tokens", "in", "out", "per 1k tokens")),
+    )];
+    for tier in Tier::ALL {
+        let of = &spend.session[tier.index()];
+        let tokens = of.input_tokens + of.output_tokens;
+        let price = (tokens > 0)
+            .then(|| Money::from_usd(of.amount.as_usd() * 1000.0 / tokens as f64))
+            .flatten()
+            .map_or_else(|| ctx.glyphs.none.to_owned(), |price| price.to_string());
+        lines.push(Line::from(vec![
+            ctx.span(Role::Series(tier), format!(" {:<12}", tier.name())),
+            ctx.span(Role::Text, format!("{:>12}{:>12}", text::count(of.input_tokens), text::count(of.output_tokens))),
+            ctx.span(Role::Text, text::pad_left(&price, 16)),
+        ]));
+    }
+    let held = format!(" held for what is in flight: {}", spend.reserved);
+    lines.extend([Line::default(), Line::from(ctx.span(Role::Dim, held))]);
+    if let Some(left) = spend.headroom() {
+        lines.push(Line::from(ctx.span(Role::Dim, format!(" left of today's limit: {left}"))));
+    }
+    lines
 }
 
 fn rented(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {

@@ -33,7 +33,6 @@ pub struct Modes {
 /// The first line.
 pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     let mut left = Vec::new();
-    let mut right: Vec<Span<'static>> = Vec::new();
     let badge = |spans: &mut Vec<Span<'static>>, words: String| {
         spans.push(ctx.span(Role::Badge, format!(" {words} ")));
         spans.push(Span::raw(" "));
@@ -83,48 +82,64 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
                 None => ctx.span(Role::Dim, "-"),
             });
         }
-        if let Some(host) = snapshot.telemetry.host.filter(|_| area.width >= 100) {
-            right.push(ctx.span(Role::Dim, "cpu "));
-            right.push(ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)));
-            right.push(ctx.span(Role::Dim, "  mem "));
-            right.push(
-                ctx.span(Role::Text, format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total))),
-            );
-        }
-        if area.width >= 120 {
-            right.insert(
-                0,
-                ctx.span(Role::Dim, format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started))),
-            );
-        }
     } else {
         left.push(ctx.span(Role::Dim, "starting"));
     }
-    if modes.warnings > 0 && !modes.warning_row && area.width >= 50 {
-        let s = if modes.warnings == 1 { "" } else { "s" };
-        right.insert(0, ctx.span(Role::Warn, format!("{} {} warning{s}  ", ctx.glyphs.warning, modes.warnings)));
+    let left = Line::from(left);
+    put(buf, area, 0, &left);
+    // What matters most takes its place first; what no longer fits is left out.
+    let mut room = usize::from(area.width).saturating_sub(left.width() + 2);
+    let mut right = Vec::new();
+    for group in right_groups(ctx, modes, area.width) {
+        let width: usize = group.iter().map(Span::width).sum();
+        if width <= room {
+            room -= width;
+            right.splice(0..0, group);
+        }
+    }
+    let right = Line::from(right);
+    let width = right.width() as u16;
+    put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
+}
+
+/// What stands on the right of the first line, the most important first.
+fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Vec<Span<'static>>> {
+    let mut groups = Vec::new();
+    if ctx.size == Size::Small {
+        groups.push(tabs(ctx));
     }
     if modes.mouse {
-        right.push(ctx.span(Role::Accent, "mouse "));
+        groups.push(vec![ctx.span(Role::Accent, "mouse ")]);
     }
-    if ctx.size == Size::Small {
-        tabs(ctx, &mut right);
+    if modes.warnings > 0 && !modes.warning_row && width >= 50 {
+        let s = if modes.warnings == 1 { "" } else { "s" };
+        let words = if width >= 80 { format!(" warning{s}") } else { String::new() };
+        groups.push(vec![ctx.span(Role::Warn, format!("{} {}{words}  ", ctx.glyphs.warning, modes.warnings))]);
     }
-    let (left, right) = (Line::from(left), Line::from(right));
-    put(buf, area, 0, &left);
-    let width = right.width() as u16;
-    if usize::from(area.width) >= left.width() + usize::from(width) + 2 {
-        put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
+    let Some(snapshot) = ctx.snapshot else { return groups };
+    if let Some(host) = snapshot.telemetry.host {
+        let memory = format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total));
+        groups.push(vec![
+            ctx.span(Role::Dim, "cpu "),
+            ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)),
+            ctx.span(Role::Dim, "  mem "),
+            ctx.span(Role::Text, memory),
+        ]);
     }
+    let words = format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started));
+    groups.push(vec![ctx.span(Role::Dim, words)]);
+    groups
 }
 
 /// With one pane at a time, the header says which ones there are.
-fn tabs(ctx: &Ctx<'_>, spans: &mut Vec<Span<'static>>) {
+fn tabs(ctx: &Ctx<'_>) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
     for pane in Pane::ALL {
         let role = if pane == ctx.focus { Role::Badge } else { Role::Dim };
         spans.push(ctx.span(role, format!("{}", pane.index() + 1)));
         spans.push(Span::raw(" "));
     }
+    spans
 }
 
 /// The worst warning, and how many more there are.

@@ -162,7 +162,9 @@ impl PromptPane {
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, session: &mut Session, area: Rect, buf: &mut Buffer) {
         if ctx.size == Size::Tiny {
-            self.render_input(ctx, area, buf);
+            let (talk, input) = split_down(area, area.height.saturating_sub(1));
+            self.render_talk(ctx, session, talk, buf);
+            self.render_input(ctx, input, buf);
             return;
         }
         let inner = ctx.frame(Pane::Prompt, self.note(ctx, session), facts(ctx, session), area, buf);

@@ -192,7 +192,9 @@ impl TiersPane {
             return;
         }
         // Where the latency pane is a narrow strip, the spark of each tier stands in its row.
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
+        let mut columns = COLUMNS;
+        columns[NAME].width = self.name_width(inner.width);
+        let fitted = Fitted::new(&columns, inner.width.saturating_sub(1));
         // Low on room, rows are worth more than their heads.
         let head = usize::from(usize::from(inner.height) > self.targets.len().min(6));
         if head == 1 {
@@ -215,6 +217,17 @@ impl TiersPane {
             let row = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row_of(area, area.height - 1) };
             put(buf, Rect { x: row.right().saturating_sub(note.width() as u16), ..row }, 0, &note);
         }
+    }
+
+    /// Room for the longest name, as far as the pane can spare it.
+    fn name_width(&self, width: u16) -> u16 {
+        let wanted = self.targets.iter().map(|target| match target {
+            Target::Tier(_) => 0,
+            Target::Backend(id) => text::width(id.as_str()) + 6,
+            Target::Model(_, model) => text::width(model.as_str()) + 8,
+        });
+        let wanted = u16::try_from(wanted.max().unwrap_or(0)).unwrap_or(u16::MAX);
+        wanted.clamp(20, (width / 3).max(20))
     }
 
     fn note(&self, ctx: &Ctx<'_>) -> Line<'static> {

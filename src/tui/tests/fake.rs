@@ -138,6 +138,20 @@ impl Surface for FakeScreen {
     }
 }
 
+/// An engine that a test or a person can look at.
+pub fn engine(snapshot: Snapshot) -> (Arc<FakeEngine>, mpsc::Receiver<Asked>) {
+    let (asked_in, asked) = mpsc::channel(16);
+    let engine = FakeEngine {
+        snapshots: watch::channel(Arc::new(snapshot)).0,
+        facts: broadcast::channel(64).0,
+        commands: Mutex::default(),
+        faults: Mutex::default(),
+        asked: asked_in,
+        started: tokio::time::Instant::now(),
+    };
+    (Arc::new(engine), asked)
+}
+
 /// A running dashboard with the test on both of its ends.
 pub struct Stage {
     pub engine: Arc<FakeEngine>,
@@ -150,15 +164,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(snapshot: Snapshot, ui: UiConfig, width: u16, height: u16) -> Self {
-        let (asked_in, asked) = mpsc::channel(16);
-        let engine = Arc::new(FakeEngine {
-            snapshots: watch::channel(Arc::new(snapshot)).0,
-            facts: broadcast::channel(64).0,
-            commands: Mutex::default(),
-            faults: Mutex::default(),
-            asked: asked_in,
-            started: tokio::time::Instant::now(),
-        });
+        let (engine, asked) = engine(snapshot);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend");
         let screen = FakeScreen { terminal, seen: Arc::clone(&seen) };

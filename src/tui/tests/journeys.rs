@@ -337,3 +337,40 @@ fn every_action_is_in_the_palette_and_every_row_of_the_table_in_help() {
         assert!(!spec.words.is_empty(), "{}", spec.name);
     }
 }
+
+/// The real terminal with a fake engine, for looking at it by hand:
+/// `cargo test --lib tui::tests::journeys::by_hand -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "takes the terminal"]
+async fn by_hand() {
+    let (engine, mut asked) = super::fake::engine(fixture::working());
+    let facts = engine.facts.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        for fact in fixture::facts(&fixture::working()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = facts.send(fact);
+        }
+        while let Some(request) = asked.recv().await {
+            let sent = fixture::dispatched(&request.decision);
+            let mut script = vec![Progress::Attempting(sent), Progress::FirstToken(Duration::from_millis(300))];
+            script.extend(
+                "Words that come one by one, as from a model. "
+                    .split_inclusive(' ')
+                    .cycle()
+                    .take(90)
+                    .map(|word| Progress::Text(word.to_owned())),
+            );
+            script.push(ending(&request.decision));
+            for progress in script {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                if request.answer.send(progress).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let summary =
+        crate::tui::run(engine, UiConfig::default(), crate::tui::Options::default(), std::future::pending()).await;
+    println!("{}", summary.expect("a terminal"));
+}
