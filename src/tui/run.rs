@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event;
 use tokio::sync::broadcast::error::RecvError;
@@ -166,9 +167,9 @@ pub async fn run_on(
                 desk.tick();
                 desk.input(event?);
                 for _ in 0..BATCH {
-                    match terminal.next().now_or_never() {
-                        Some(Some(event)) => desk.input(event?),
-                        Some(None) | None => break,
+                    match ready(&mut terminal).await {
+                        Some(event) => desk.input(event?),
+                        None => break,
                     }
                 }
             }
@@ -240,6 +241,16 @@ pub async fn run_on(
     desk.tasks.abort_all();
     let last = desk.app.live.as_ref().map(|snapshot| ExitSummary::of(snapshot, desk.backing.now()));
     Ok(last.unwrap_or_default())
+}
+
+/// The next event, if there is one already. Asks with the loop's own waker: crossterm wakes whoever asked first, so an
+/// idle waker in between (`now_or_never`) would let the next key wait until something else wakes the loop.
+async fn ready(events: &mut Events) -> Option<std::io::Result<Event>> {
+    std::future::poll_fn(|context| match events.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The state with what it takes to carry its effects out.

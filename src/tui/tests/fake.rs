@@ -1,6 +1,8 @@
 //! An engine and a terminal that do as the test says.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -152,12 +154,36 @@ pub fn engine(snapshot: Snapshot) -> (Arc<FakeEngine>, mpsc::Receiver<Asked>) {
     (Arc::new(engine), asked)
 }
 
+/// Terminal events that come as crossterm's do: it wakes the first one who asked, and does not listen to a second
+/// until then. A loop that polls with another waker in between would sleep through the next key.
+#[derive(Clone, Default)]
+struct Keys(Arc<Mutex<(VecDeque<Event>, Option<Waker>)>>);
+
+impl Keys {
+    fn send(&self, event: Event) {
+        let mut inner = self.0.lock().expect("no panic");
+        inner.0.push_back(event);
+        if let Some(waker) = inner.1.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Option<std::io::Result<Event>>> {
+        let mut inner = self.0.lock().expect("no panic");
+        if let Some(event) = inner.0.pop_front() {
+            return Poll::Ready(Some(Ok(event)));
+        }
+        inner.1.get_or_insert_with(|| context.waker().clone());
+        Poll::Pending
+    }
+}
+
 /// A running dashboard with the test on both of its ends.
 pub struct Stage {
     pub engine: Arc<FakeEngine>,
     pub asked: mpsc::Receiver<Asked>,
     pub seen: Arc<Mutex<Seen>>,
-    keys: mpsc::UnboundedSender<Event>,
+    keys: Keys,
     pub stop: tokio::sync::oneshot::Sender<()>,
     pub running: JoinHandle<Result<ExitSummary, TuiError>>,
 }
@@ -168,16 +194,14 @@ impl Stage {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend");
         let screen = FakeScreen { terminal, seen: Arc::clone(&seen) };
-        let (keys, events) = mpsc::unbounded_channel();
+        let keys = Keys::default();
         // The stream is asked for anew after a suspension: it goes on where it was.
-        let events = Arc::new(tokio::sync::Mutex::new(events));
-        let source = move || {
-            let events = Arc::clone(&events);
-            futures::stream::unfold(events, async |events| {
-                let next = events.lock().await.recv().await?;
-                Some((Ok(next), events))
-            })
-            .boxed()
+        let source = {
+            let keys = keys.clone();
+            move || {
+                let keys = keys.clone();
+                futures::stream::poll_fn(move |context| keys.poll(context)).boxed()
+            }
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let backing: Arc<dyn Backing> = Arc::clone(&engine) as Arc<dyn Backing>;
@@ -196,7 +220,7 @@ impl Stage {
     }
 
     pub fn send(&self, event: Event) {
-        let _ = self.keys.send(event);
+        self.keys.send(event);
     }
 
     /// Presses keys, named as in the configuration, apart by blanks.
