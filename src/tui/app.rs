@@ -85,9 +85,6 @@ pub struct Frozen {
     pub feed: Feed,
 }
 
-/// The longest probe interval that is taken for normal.
-const PROBE_EVERY: Duration = Duration::from_secs(60);
-
 /// The state of the screen.
 pub struct App {
     /// The present.
@@ -138,6 +135,8 @@ pub struct App {
     pub layout: Layout,
     /// Whether the mouse is ours.
     pub mouse: bool,
+    /// The longest probe interval.
+    pub probe_every: Duration,
     /// The program's version.
     pub version: &'static str,
     /// Whether decoration may move.
@@ -185,6 +184,7 @@ impl App {
             area: Rect::default(),
             layout: Layout::default(),
             mouse: false,
+            probe_every: Duration::from_secs(60),
             version: "",
             animations: ui.animations,
             read_only: ui.read_only,
@@ -203,7 +203,7 @@ impl App {
 
     /// A new snapshot came in.
     pub fn see(&mut self, snapshot: Arc<Snapshot>) {
-        self.warnings = warnings(&snapshot, PROBE_EVERY, self.now);
+        self.warnings = warnings(&snapshot, self.probe_every, self.now);
         self.live = Some(snapshot);
     }
 

@@ -38,11 +38,18 @@ pub struct Options {
     pub version: &'static str,
     /// The operator's time zone.
     pub zone: TimeZone,
+    /// The longest probe interval of the configuration: what was probed three of them ago is warned about.
+    pub probe_every: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { log: Box::new(Vec::new), version: env!("CARGO_PKG_VERSION"), zone: TimeZone::system() }
+        Self {
+            log: Box::new(Vec::new),
+            version: env!("CARGO_PKG_VERSION"),
+            zone: TimeZone::system(),
+            probe_every: Duration::from_secs(60),
+        }
     }
 }
 
@@ -111,6 +118,9 @@ pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ExitSummary, TuiError> {
+    // Whether there are colours is resolved here, by flag, file and environment in this order; crossterm looks at
+    // `NO_COLOR` alone and would overrule an explicit choice. Without colours the theme never asks for one.
+    ratatui::crossterm::style::force_color_output(true);
     let screen = Screen::take()?;
     run_on(backing, &ui, options, screen, input::terminal_events, shutdown).await
 }
@@ -143,6 +153,7 @@ pub async fn run_on(
 ) -> Result<ExitSummary, TuiError> {
     let mut app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
     app.version = options.version;
+    app.probe_every = options.probe_every;
     let (reports, mut inbox) = mpsc::channel(REPORTS);
     let mut desk =
         Desk { app, backing, reports, tasks: JoinSet::new(), turns: HashMap::new(), quit: false, log: options.log };

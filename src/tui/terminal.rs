@@ -6,7 +6,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::clipboard::CopyToClipboard;
 use ratatui::crossterm::cursor::{Hide, SetCursorStyle, Show};
 use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -130,7 +130,16 @@ impl Screen {
         if self.mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        self.terminal.clear()
+        self.forget_frame()
+    }
+
+    /// Not `Terminal::clear`: that asks the terminal where its cursor is, and waits for the answer on the very stream
+    /// that the keys come from.
+    fn forget_frame(&mut self) -> io::Result<()> {
+        self.terminal.backend_mut().clear()?;
+        // The frame before becomes an empty one, so that the next is painted whole.
+        self.terminal.swap_buffers();
+        Ok(())
     }
 }
 
@@ -151,7 +160,7 @@ impl Surface for Screen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.forget_frame()
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {

@@ -39,8 +39,10 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     };
     if area.width >= 50 {
         left.push(ctx.span(Role::Title, " llm-call "));
-        let version = if area.width >= 120 { modes.version } else { "" };
-        left.push(ctx.span(Role::Dim, format!("{version:<1}{}", if version.is_empty() { "" } else { "  " })));
+        if area.width >= 120 {
+            left.push(ctx.span(Role::Dim, modes.version));
+        }
+        left.push(Span::raw("  "));
     }
     if ctx.snapshot.is_some_and(|snapshot| snapshot.simulated) {
         badge(&mut left, "DEMO".to_owned());
