@@ -227,7 +227,7 @@ impl TiersPane {
             Target::Model(_, model) => text::width(model.as_str()) + 8,
         });
         let wanted = u16::try_from(wanted.max().unwrap_or(0)).unwrap_or(u16::MAX);
-        wanted.clamp(20, (width / 3).max(20))
+        wanted.clamp(17, (width / 3).max(17))
     }
 
     fn note(&self, ctx: &Ctx<'_>) -> Line<'static> {
