@@ -197,3 +197,130 @@ fn coarse(duration: Duration) -> String {
         seconds => format!("{} h", seconds / 3_600),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::fleet::{Admin, BackendSpec, Fleet, ModelSpec, Pin, PinScope, Protocol, Timeouts};
+    use crate::domain::machine::{GpuReadings, GpuSample};
+    use crate::domain::money::{Cost, CostBasis};
+    use crate::domain::policy::Policy;
+    use crate::domain::price::Pricing;
+    use crate::domain::privacy::Reach;
+    use crate::domain::spend::{Day, Spend};
+    use crate::telemetry::Telemetry;
+
+    const NOW: Timestamp = Timestamp(100_000_000);
+    const EVERY: Duration = Duration::from_secs(30);
+
+    fn ago(seconds: i64) -> Timestamp {
+        Timestamp(NOW.0 - seconds * 1000)
+    }
+
+    fn backend(id: &str) -> Backend {
+        let wait = Duration::from_secs(5);
+        let spec = BackendSpec {
+            id: id.into(),
+            tier: Tier::Local,
+            protocol: Protocol::Ollama,
+            url: "http://127.0.0.1:1".into(),
+            reach: Reach::Inside,
+            key: KeyState::NotNeeded,
+            max_in_flight: None,
+            timeouts: Timeouts { connect: wait, first_token: wait, stall: wait },
+            default_pricing: Pricing::Free,
+        };
+        let mut backend = Backend::new(spec, vec![("m".into(), ModelSpec::default())]);
+        (backend.health, backend.probed_at) = (Health::Up, Some(ago(10)));
+        backend
+    }
+
+    fn snapshot(backends: Vec<Backend>) -> Snapshot {
+        Snapshot {
+            at: NOW,
+            started: ago(9_000),
+            simulated: false,
+            fleet: Arc::new(Fleet::new(backends, Spend::new(ago(9_000), Day(1), Some(Money(1_000))))),
+            policy: Arc::new(Policy::default()),
+            telemetry: Arc::new(Telemetry::default()),
+            accepted: 0,
+            in_flight: 0,
+        }
+    }
+
+    fn words(snapshot: &Snapshot) -> Vec<String> {
+        warnings(snapshot, EVERY, NOW).into_iter().map(|warning| warning.words).collect()
+    }
+
+    #[test]
+    fn all_is_well_means_no_warning() {
+        assert_eq!(words(&snapshot(vec![backend("one"), backend("two")])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_tier_that_fails_is_worse_than_one_that_is_thin() {
+        let mut down = backend("two");
+        (down.health, down.detail) = (Health::Down, "refused".into());
+        let thin = snapshot(vec![backend("one"), down.clone()]);
+        assert_eq!(words(&thin), ["tier local has one backend left of 2"]);
+        let dead = snapshot(vec![down]);
+        assert_eq!(words(&dead), ["tier local takes no requests: down: refused"]);
+        assert_eq!(warnings(&dead, EVERY, NOW)[0].severity, Severity::Critical);
+    }
+
+    #[test]
+    fn what_an_operator_did_on_purpose_is_no_failure_until_it_looks_forgotten() {
+        let mut drained = snapshot(vec![backend("one")]);
+        let admin = Admin { state: AdminState::Drain, by: "operator".into(), since: ago(600), ..Admin::default() };
+        Arc::make_mut(&mut drained.fleet).tiers[Tier::Local.index()].admin = admin.clone();
+        assert_eq!(words(&drained), Vec::<String>::new());
+        Arc::make_mut(&mut drained.fleet).tiers[Tier::Local.index()].admin = Admin { since: ago(8_000), ..admin };
+        assert_eq!(words(&drained), ["tier local is in drain since 2 h"]);
+    }
+
+    #[test]
+    fn keys_probes_and_pins() {
+        let mut one = backend("one");
+        one.trouble = Some(Trouble::KeyRefused { since: ago(5) });
+        one.probed_at = Some(ago(91));
+        let mut found = snapshot(vec![one, backend("two")]);
+        Arc::make_mut(&mut found.fleet).pins.push(Pin {
+            target: Arc::new(Target::Backend("one".into())),
+            scope: PinScope::All,
+            only: true,
+            by: "operator".into(),
+            since: ago(60),
+            until: Some(Timestamp(NOW.0 + 240_000)),
+            reason: "".into(),
+        });
+        let words = words(&found);
+        for expected in [
+            "one refuses its key",
+            "backend one is pinned and cannot serve: its requests fail",
+            "one was last probed 91 s ago",
+            "tier local has one backend left of 2",
+            "the pin of all requests to backend one ends in 4 min",
+        ] {
+            assert!(words.iter().any(|words| words == expected), "{expected} in {words:?}");
+        }
+    }
+
+    #[test]
+    fn money_that_runs_out_and_money_that_runs_away() {
+        let mut found = snapshot(vec![backend("one")]);
+        let spend = Arc::make_mut(&mut Arc::make_mut(&mut found.fleet).spend);
+        spend.settle(Tier::Claude, Money::ZERO, Cost::known(Money(850), CostBasis::Priced), None, NOW);
+        assert!(words(&found)[0].starts_with("85 % of today's limit"));
+        let pod = GpuSample {
+            name: "pod".into(),
+            utilisation: Some(0),
+            hourly: Money::from_usd(2.0),
+            billed: true,
+            ..GpuSample::default()
+        };
+        Arc::make_mut(&mut found.telemetry).runpod = GpuReadings::Ok { gpus: vec![pod], at: NOW };
+        assert!(words(&found).iter().any(|words| words == "pod pod idles at $2.00/h"));
+    }
+}

@@ -218,7 +218,7 @@ pub const TABLE: &[Spec] = &[
         "find any action by name, also while typing",
     ),
     row(Action::Help, "help", "help", Scope::Browse, &["?"], "show every key"),
-    row(Action::Help, "keys", "", Scope::Anywhere, &["f1"], "show every key, also while typing"),
+    row(Action::Help, "keys", "help", Scope::Anywhere, &["f1"], "show every key, also while typing"),
     row(Action::FocusNext, "next-pane", "pane", Scope::Anywhere, &["tab"], "go to the next pane"),
     row(Action::FocusPrevious, "previous-pane", "", Scope::Anywhere, &["shift-tab"], "go to the pane before"),
     row(Action::Focus(Pane::Prompt), "go-prompt", "", Scope::Browse, &["1", "i"], "go to the prompt"),

@@ -162,3 +162,23 @@ impl Feed {
         self.next += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_while_old_rows_go() {
+        let mut feed = Feed::default();
+        for count in 0..2_500 {
+            feed.missed(count, Timestamp(0));
+        }
+        assert_eq!(feed.rows().count(), ROWS);
+        assert!(feed.get(499).is_none());
+        for number in [500, 1_234, 2_499] {
+            let row = feed.get(number).expect("still there");
+            assert!(matches!(row.kind, Kind::Missed(count) if count == number));
+        }
+        assert!(feed.get(2_500).is_none());
+    }
+}

@@ -30,12 +30,13 @@ pub fn on_event(app: &mut App, event: Event) {
         Event::Key(key) if key.kind != KeyEventKind::Release => on_key(app, key),
         Event::Paste(pasted) => on_paste(app, &pasted),
         Event::Mouse(mouse) => on_mouse(app, mouse),
-        Event::Resize(..) => app.effect(Effect::Redraw),
-        Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
+        // A resize needs a frame, which every event gets; the terminal's size is asked for when it is drawn.
+        Event::Resize(..) | Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
     }
 }
 
 fn on_key(app: &mut App, event: KeyEvent) {
+    super::view::prepare(app);
     let key = Key::from(event);
     let action = app.keymap.action(key, app.focus);
     if action != Some(Action::Interrupt) {

@@ -212,8 +212,18 @@ impl Keymap {
     pub fn hints(&self, focus: Pane) -> Vec<(Key, &'static str)> {
         let own = |binding: &&Binding| binding.spec.scope == Scope::In(focus);
         let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
-        let shown = || self.active(focus).filter(|binding| !binding.spec.hint.is_empty());
-        shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint).collect()
+        // Only panes with rows have something to filter, sort and open.
+        let rows = matches!(focus, Pane::Tiers | Pane::Decisions);
+        let idle = move |action| !rows && matches!(action, Action::Filter | Action::Sort | Action::Open);
+        let worth = move |binding: &&Binding| !binding.spec.hint.is_empty() && !idle(binding.spec.action);
+        let shown = || self.active(focus).filter(worth);
+        let mut hints: Vec<(Key, &'static str)> = Vec::new();
+        for found in shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint) {
+            if hints.iter().all(|(_, words)| *words != found.1) {
+                hints.push(found);
+            }
+        }
+        hints
     }
 }
 

@@ -124,7 +124,8 @@ impl Layout {
             return layout;
         }
         layout.footer = take_bottom(&mut rest, 1);
-        if wishes.warning {
+        // On a low screen the header alone says that there are warnings.
+        if wishes.warning && area.height >= 28 {
             layout.warning = take_top(&mut rest, 1);
         }
         if wishes.zoomed || size == Size::Small {
@@ -139,19 +140,20 @@ impl Layout {
 
     fn large(&mut self, mut rest: Rect, wishes: Wishes) {
         // The talk with a model needs room below, charts gain little from more than half the height.
-        let upper_rows = (rest.height * 11 / 20).max(19);
+        let upper_rows = (wishes.fleet_rows + 13).max(rest.height / 2).min(rest.height * 16 / 25).max(19);
         let upper = take_top(&mut rest, upper_rows);
-        let (left, right) = split_across(upper, (u32::from(upper.width) * 62 / 100) as u16);
-        let fleet = (wishes.fleet_rows + 3).clamp(7, left.height.saturating_sub(7).max(7));
+        let (left, right) = split_across(upper, (u32::from(upper.width) * 58 / 100) as u16);
+        let fleet = (wishes.fleet_rows + 3).clamp(7, left.height.saturating_sub(8).max(7));
         let (tiers, latency) = split_down(left, fleet);
         let (gpu, cost) = split_down(right, right.height.saturating_sub(11).max(right.height / 2));
-        let (prompt, decisions) = split_across(rest, rest.width / 2);
+        let (prompt, decisions) = split_across(rest, rest.width * 12 / 25);
         self.place([prompt, tiers, latency, gpu, cost, decisions]);
     }
 
     fn medium(&mut self, mut rest: Rect) {
-        let lower_rows = (rest.height / 2).clamp(9, 20);
+        let lower_rows = (rest.height * 2 / 5).clamp(8, 20);
         let lower = take_bottom(&mut rest, lower_rows);
+        // Four rows inside: one for each tier's percentiles.
         let strip_rows = 6.min(rest.height / 2);
         let strips = take_bottom(&mut rest, strip_rows);
         let third = strips.width * 36 / 100;

@@ -9,6 +9,7 @@
 //! The loop's branches only change the state and ask for a frame; drawing happens in one place, when [`frame::Pacer`] says
 //! so. Nothing here may wait for the engine: what takes time runs as a task and reports back over a bounded channel.
 
+mod act;
 pub mod action;
 pub mod app;
 pub mod backing;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event;
 use tokio::sync::broadcast::error::RecvError;
@@ -37,11 +38,18 @@ pub struct Options {
     pub version: &'static str,
     /// The operator's time zone.
     pub zone: TimeZone,
+    /// The longest probe interval of the configuration: what was probed three of them ago is warned about.
+    pub probe_every: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { log: Box::new(Vec::new), version: env!("CARGO_PKG_VERSION"), zone: TimeZone::system() }
+        Self {
+            log: Box::new(Vec::new),
+            version: env!("CARGO_PKG_VERSION"),
+            zone: TimeZone::system(),
+            probe_every: Duration::from_secs(60),
+        }
     }
 }
 
@@ -110,6 +118,9 @@ pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ExitSummary, TuiError> {
+    // Whether there are colours is resolved here, by flag, file and environment in this order; crossterm looks at
+    // `NO_COLOR` alone and would overrule an explicit choice. Without colours the theme never asks for one.
+    ratatui::crossterm::style::force_color_output(true);
     let screen = Screen::take()?;
     run_on(backing, &ui, options, screen, input::terminal_events, shutdown).await
 }
@@ -140,7 +151,9 @@ pub async fn run_on(
     events: impl Fn() -> Events,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ExitSummary, TuiError> {
-    let app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
+    let mut app = App::new(ui, &ColorEnv::of_process(), glyph::utf8_locale(), options.zone.clone(), backing.now());
+    app.version = options.version;
+    app.probe_every = options.probe_every;
     let (reports, mut inbox) = mpsc::channel(REPORTS);
     let mut desk =
         Desk { app, backing, reports, tasks: JoinSet::new(), turns: HashMap::new(), quit: false, log: options.log };
@@ -165,9 +178,9 @@ pub async fn run_on(
                 desk.tick();
                 desk.input(event?);
                 for _ in 0..BATCH {
-                    match terminal.next().now_or_never() {
-                        Some(Some(event)) => desk.input(event?),
-                        Some(None) | None => break,
+                    match ready(&mut terminal).await {
+                        Some(event) => desk.input(event?),
+                        None => break,
                     }
                 }
             }
@@ -239,6 +252,16 @@ pub async fn run_on(
     desk.tasks.abort_all();
     let last = desk.app.live.as_ref().map(|snapshot| ExitSummary::of(snapshot, desk.backing.now()));
     Ok(last.unwrap_or_default())
+}
+
+/// The next event, if there is one already. Asks with the loop's own waker: crossterm wakes whoever asked first, so an
+/// idle waker in between (`now_or_never`) would let the next key wait until something else wakes the loop.
+async fn ready(events: &mut Events) -> Option<std::io::Result<Event>> {
+    std::future::poll_fn(|context| match events.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The state with what it takes to carry its effects out.

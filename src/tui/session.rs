@@ -136,6 +136,10 @@ impl Turn {
     }
 
     fn take(&mut self, event: TurnEvent, now: Timestamp) {
+        // What was on its way when the operator interrupted still arrives; it must not open the turn again.
+        if !self.is_open() {
+            return;
+        }
         match event {
             TurnEvent::Decided(decision) => {
                 self.decision = Some(decision);
@@ -358,6 +362,8 @@ mod tests {
         let key = session.open("first".to_owned(), Timestamp(0));
         session.take(key, TurnEvent::Progress(Progress::Text("half".to_owned())), Timestamp(1));
         session.interrupt(key, Timestamp(2));
+        session.take(key, TurnEvent::Progress(Progress::Text(" late".to_owned())), Timestamp(3));
+        assert_eq!(session.turns[0].answer, "half");
         assert_eq!(session.prompt("second").messages.len(), 1);
         assert!(matches!(session.turns[0].phase, Phase::Interrupted));
     }

@@ -6,7 +6,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::clipboard::CopyToClipboard;
 use ratatui::crossterm::cursor::{Hide, SetCursorStyle, Show};
 use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -15,7 +15,6 @@ use ratatui::crossterm::terminal::{
     enable_raw_mode,
 };
 use ratatui::crossterm::{Command, QueueableCommand, execute, queue};
-use ratatui::layout::Rect;
 
 /// What the loop draws on. Tests have their own.
 pub trait Surface {
@@ -131,14 +130,16 @@ impl Screen {
         if self.mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        self.wipe()
+        self.forget_frame()
     }
 
-    /// Has the next frame drawn whole, on a wiped screen. `Terminal::clear` would do, but it asks the terminal where its
-    /// cursor is, and a terminal that does not answer, or answers into the stream of keys, would end the program.
-    fn wipe(&mut self) -> io::Result<()> {
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    /// Not `Terminal::clear`: that asks the terminal where its cursor is, and waits for the answer on the very stream
+    /// that the keys come from.
+    fn forget_frame(&mut self) -> io::Result<()> {
+        self.terminal.backend_mut().clear()?;
+        // The frame before becomes an empty one, so that the next is painted whole.
+        self.terminal.swap_buffers();
+        Ok(())
     }
 }
 
@@ -159,7 +160,7 @@ impl Surface for Screen {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.wipe()
+        self.forget_frame()
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {

@@ -10,27 +10,43 @@ use super::overlay::confirm::Confirm;
 use super::overlay::palette::Palette;
 use super::overlay::{detail, help, scrolled, window};
 use super::panes::header::{self, Modes};
+use super::panes::tiers::Detail;
 use super::panes::{Ctx, put};
 use super::text;
 use super::theme::Role;
+use crate::engine::warnings::Severity;
+
+/// Works out which rows there are. Before every frame, and before every key: a key that comes ahead of the next frame
+/// must mean what is there, not what was.
+pub fn prepare(app: &mut App) {
+    if let Some(snapshot) = app.shown().cloned() {
+        let detail = match Size::of(app.area) {
+            _ if app.zoomed && app.focus == Pane::Tiers => Detail::Models,
+            Size::Medium if app.area.height < 30 => Detail::Merged,
+            _ => Detail::Backends,
+        };
+        app.tiers.prepare(&snapshot.fleet, detail);
+    }
+    let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
+    app.decisions.prepare(feed);
+}
 
 /// Draws everything.
 pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    app.area = area;
+    prepare(app);
     let snapshot = app.shown().cloned();
     let shown_now = app.frozen.as_ref().map_or(app.now, |frozen| frozen.at);
-    if let Some(snapshot) = &snapshot {
-        app.tiers.prepare(&snapshot.fleet, app.zoomed && app.focus == Pane::Tiers);
-    }
     let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
-    app.decisions.prepare(feed);
     let wishes = Wishes {
         focus: app.focus,
         zoomed: app.zoomed,
         fleet_rows: u16::try_from(app.tiers.len()).unwrap_or(u16::MAX).max(4),
-        warning: !app.warnings.is_empty(),
+        // Notices can wait for whoever asks for the list.
+        warning: app.warnings.iter().any(|warning| warning.severity < Severity::Notice),
     };
     app.layout = Layout::of(area, wishes);
     let layout = app.layout;
@@ -50,7 +66,9 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
         read_only: app.read_only,
         frozen: app.frozen.as_ref().map(|frozen| (frozen.at, app.now)),
         mouse: app.mouse,
-        warnings: app.warnings.len(),
+        version: app.version,
+        warnings: app.warnings.iter().filter(|warning| warning.severity < Severity::Notice).count(),
+        warning_row: !layout.warning.is_empty(),
     };
     header::header(&ctx, modes, layout.header, buf);
     header::warning(&ctx, &app.warnings, layout.warning, buf);

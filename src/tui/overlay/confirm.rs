@@ -153,7 +153,7 @@ impl Confirm {
                 self.typed.push(c);
             }
             KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') => {
-                self.change(key.code == KeyCode::Left, go(at + 1), go(at + fields.len() - 1))
+                self.change(key.code == KeyCode::Left, go(at + 1), go(at + fields.len() - 1));
             }
             KeyCode::Char('n') => return Answer::No,
             // One key never does it: `y` only goes to the button.
@@ -172,10 +172,6 @@ impl Confirm {
             Field::Only => self.only = !self.only,
             Field::Name => {}
             Field::Cancel | Field::Do => self.field = if left { previous } else { next },
-        }
-        // Left of Cancel lies nothing that a button press should reach.
-        if matches!(self.field, Field::Lasts | Field::Only | Field::Name) {
-            return;
         }
     }
 

@@ -32,13 +32,18 @@ impl CostPane {
         let facts = Line::from(ctx.span(Role::Dim, format!(" since {} ", ctx.clock_short(spend.since))));
         let inner = ctx.frame(Pane::Cost, Line::default(), facts, area, buf);
         let width = usize::from(inner.width);
-        let mut lines = vec![totals(ctx, spend, width), burn(ctx, spend, width)];
+        let mut lines = totals(ctx, spend, width);
+        lines.push(burn(ctx, spend, width));
         if let Some(line) = budget(ctx, spend, width) {
             lines.push(line);
         }
         lines.extend(Tier::ALL.map(|tier| tier_line(ctx, spend, tier, width)));
         if spend.rented > Money::ZERO || spend.rented_per_hour > Money::ZERO {
             lines.push(rented(ctx, spend, width));
+        }
+        if ctx.zoomed {
+            lines.push(Line::default());
+            lines.extend(per_token(ctx, spend));
         }
         let height = usize::from(inner.height);
         self.scroll = self.scroll.min(lines.len().saturating_sub(height));
@@ -56,16 +61,25 @@ fn book(amounts: &[TierSpend; 4], rented: Money) -> (String, Option<String>) {
     (text::money(total, estimated), (unknown > 0).then(|| format!("+{unknown} unknown")))
 }
 
-fn totals(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
+fn totals(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
     let (session, session_unknown) = book(&spend.session, spend.rented);
     let (today, _) = book(&spend.today, spend.rented_today);
     let mut spans = vec![ctx.span(Role::Dim, " session "), ctx.span(Role::Title, text::pad_left(&session, 8))];
-    spans.push(ctx.span(Role::Dim, "  today "));
-    spans.push(ctx.span(Role::Title, text::pad_left(&today, 8)));
-    if let Some(unknown) = session_unknown.filter(|_| width >= 36) {
-        spans.push(ctx.span(Role::Warn, format!("  {unknown}")));
+    let mut lines = Vec::new();
+    if width < 36 {
+        lines.push(Line::from(std::mem::take(&mut spans)));
+        spans.push(ctx.span(Role::Dim, " today   "));
+    } else {
+        spans.push(ctx.span(Role::Dim, "  today "));
     }
-    Line::from(spans)
+    spans.push(ctx.span(Role::Title, text::pad_left(&today, 8)));
+    if let Some(unknown) = session_unknown {
+        let fits = spans.iter().map(Span::width).sum::<usize>() + unknown.len() + 2 <= width;
+        let short = unknown.trim_end_matches(" unknown").to_owned();
+        spans.push(ctx.span(Role::Warn, format!("  {}", if fits { unknown } else { short + "?" })));
+    }
+    lines.push(Line::from(spans));
+    lines
 }
 
 fn burn(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
@@ -81,8 +95,8 @@ fn burn(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
         }
     }
     if spend.reserved > Money::ZERO && width >= 44 {
-        spans.push(ctx.span(Role::Dim, "  in flight "));
-        spans.push(ctx.span(Role::Text, format!("up to {}", spend.reserved)));
+        spans.push(ctx.span(Role::Dim, "  held "));
+        spans.push(ctx.span(Role::Text, spend.reserved.to_string()));
     }
     Line::from(spans)
 }
@@ -117,12 +131,39 @@ fn tier_line(ctx: &Ctx<'_>, spend: &Spend, tier: Tier, width: usize) -> Line<'st
         spans.push(ctx.span(Role::Dim, format!("{:>7} calls", text::count(u64::from(of.attempts)))));
     }
     if width >= 44 {
-        spans.push(ctx.span(Role::Dim, format!("{:>8} tok", text::count(of.input_tokens + of.output_tokens))));
+        spans.push(ctx.span(Role::Dim, format!("{:>7} tok", text::count(of.input_tokens + of.output_tokens))));
     }
-    if of.unknown > 0 && width >= 34 {
+    if of.unknown > 0 && width >= 56 {
         spans.push(ctx.span(Role::Warn, format!("  +{} unknown", of.unknown)));
     }
     Line::from(spans)
+}
+
+/// Tokens and what a thousand of them came to: with the whole screen there is room for it.
+#[expect(clippy::cast_precision_loss, reason = "display only")]
+fn per_token(ctx: &Ctx<'_>, spend: &Spend) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(
+        ctx.span(Role::Dim, format!(" {:<12}{:>12}{:>12}{:>16}", "tokens", "in", "out", "per 1k tokens")),
+    )];
+    for tier in Tier::ALL {
+        let of = &spend.session[tier.index()];
+        let tokens = of.input_tokens + of.output_tokens;
+        let price = (tokens > 0)
+            .then(|| Money::from_usd(of.amount.as_usd() * 1000.0 / tokens as f64))
+            .flatten()
+            .map_or_else(|| ctx.glyphs.none.to_owned(), |price| price.to_string());
+        lines.push(Line::from(vec![
+            ctx.span(Role::Series(tier), format!(" {:<12}", tier.name())),
+            ctx.span(Role::Text, format!("{:>12}{:>12}", text::count(of.input_tokens), text::count(of.output_tokens))),
+            ctx.span(Role::Text, text::pad_left(&price, 16)),
+        ]));
+    }
+    let held = format!(" held for what is in flight: {}", spend.reserved);
+    lines.extend([Line::default(), Line::from(ctx.span(Role::Dim, held))]);
+    if let Some(left) = spend.headroom() {
+        lines.push(Line::from(ctx.span(Role::Dim, format!(" left of today's limit: {left}"))));
+    }
+    lines
 }
 
 fn rented(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
@@ -133,7 +174,7 @@ fn rented(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
     let share = text::percent(spend.rented.0, spend.session_total().0).unwrap_or(0.0);
     spans.push(ctx.span(Role::Dim, format!("{share:>4.0}%")));
     if width >= 34 {
-        spans.push(ctx.span(Role::Dim, format!("   {}/h, used or idle", spend.rented_per_hour)));
+        spans.push(ctx.span(Role::Dim, format!("   {}/h, even idle", spend.rented_per_hour)));
     }
     Line::from(spans)
 }

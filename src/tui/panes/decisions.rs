@@ -4,12 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Ctx, Cursor, put, row_of};
+use super::{Ctx, Cursor, put, row_of, story};
 use crate::domain::health::Health;
 use crate::domain::money::Money;
 use crate::engine::Outcome;
 use crate::tui::feed::{Feed, Kind, RequestRow, Row};
-use crate::tui::layout::Pane;
+use crate::tui::layout::{Pane, split_down};
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::widgets::table::{Column, Fitted};
@@ -67,7 +67,7 @@ const END: usize = 7;
 const COLUMNS: [Column; 8] = [
     Column::left("time", 8, 3),
     Column::left("tier", 8, 0),
-    Column::growing("why", 14, 1),
+    Column::growing("why", 20, 1),
     Column::right("ttft", 6, 6),
     Column::right("total", 6, 5),
     Column::right("tok", 5, 7),
@@ -174,6 +174,7 @@ impl DecisionsPane {
             ctx.say(empty, inner, buf);
             return;
         }
+        let inner = self.with_story(ctx, feed, inner, buf);
         let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
         let head = usize::from(inner.height > 3);
         if head == 1 {
@@ -190,6 +191,31 @@ impl DecisionsPane {
                 buf.set_style(row, ctx.style(Role::Selected));
             }
         }
+    }
+}
+
+impl DecisionsPane {
+    /// Where there is room, the reasoning behind the selected row stands below the rows; returns what is left for them.
+    fn with_story(&self, ctx: &Ctx<'_>, feed: &Feed, inner: Rect, buf: &mut Buffer) -> Rect {
+        let room = (inner.height / 2).min(12);
+        let selected = self.visible.get(self.cursor.index).and_then(|number| feed.get(*number));
+        let request = |row: &Row| match &row.kind {
+            Kind::Request(request) => Some((**request).clone()),
+            _ => None,
+        };
+        // While new rows are followed, an event between requests does not take the last decision's reasons away.
+        let latest = || self.visible.iter().rev().filter_map(|number| feed.get(*number)).find_map(request);
+        let shown = selected.and_then(request).or_else(|| latest().filter(|_| self.following));
+        let Some(shown) = shown.filter(|_| inner.height >= 10 && inner.width >= 40) else { return inner };
+        let lines = story::lines(ctx, &shown, usize::from(inner.width), usize::from(room));
+        let (rows, below) = split_down(inner, inner.height.saturating_sub(lines.len() as u16 + 1));
+        let rule =
+            Line::from(ctx.span(Role::Border, ctx.glyphs.border.horizontal_top.repeat(usize::from(below.width))));
+        put(buf, below, 0, &rule);
+        for (index, line) in lines.iter().enumerate() {
+            put(buf, below, index as u16 + 1, line);
+        }
+        rows
     }
 }
 

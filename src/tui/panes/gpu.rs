@@ -59,7 +59,8 @@ fn source(ctx: &Ctx<'_>, name: &str, readings: &GpuReadings, note: Option<String
     let title = |state: Vec<Span<'static>>| {
         let mut spans = vec![Span::raw(" "), ctx.span(Role::Title, text::pad(name, 7))];
         spans.extend(state);
-        if let Some(note) = &note {
+        let failed = matches!(readings, GpuReadings::Failed { .. });
+        if let Some(note) = note.as_ref().filter(|_| !failed) {
             spans.push(ctx.span(Role::Dim, format!("  {note}")));
         }
         Line::from(spans)
@@ -125,50 +126,62 @@ fn card(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Line<'
         first.push(Span::raw("  "));
         first.push(span);
     }
+    if width < 40 {
+        return vec![brief(ctx, gpu, plain, width)];
+    }
+    // What does not fit behind the others begins a line of its own.
     let mut lines = vec![Line::from(first)];
-    let readings = readings(ctx, gpu, stale, width);
-    if !readings.is_empty() {
-        lines.push(Line::from(readings));
+    let mut line: Vec<Span<'static>> = Vec::new();
+    for part in readings(ctx, gpu, stale, width) {
+        let taken: usize = line.iter().chain(&part).map(Span::width).sum();
+        if taken > width && !line.is_empty() {
+            lines.push(Line::from(std::mem::take(&mut line)));
+        }
+        line.extend(part);
+    }
+    if !line.is_empty() {
+        lines.push(Line::from(line));
     }
     lines
 }
 
-fn readings(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Span<'static>> {
+/// A card on one short line: its name, load and memory, or its price where it has no load.
+fn brief(ctx: &Ctx<'_>, gpu: &GpuSample, plain: Role, width: usize) -> Line<'static> {
+    let load = gpu.utilisation.map(|load| format!("{load}%"));
+    let memory = memory_percent(gpu).map(|percent| format!("mem {percent:.0}%"));
+    let hourly = gpu.hourly.filter(|_| load.is_none()).map(|hourly| format!("{hourly}/h"));
+    let numbers = [load, memory, hourly].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let room = width.saturating_sub(text::width(&numbers) + 3);
+    let name = text::pad(&text::fit_middle(&text::sanitise_line(&gpu.name), room, ctx.glyphs.ellipsis), room);
+    Line::from(vec![Span::raw("  "), ctx.span(Role::Dim, name), ctx.span(plain, format!(" {numbers}"))])
+}
+
+/// The readings in parts that stay together on a line.
+fn readings(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Vec<Span<'static>>> {
     let plain = if stale { Role::Dim } else { Role::Text };
-    let cells = if width >= 60 {
-        10
-    } else if width >= 44 {
-        6
-    } else {
-        0
-    };
-    let mut spans = Vec::new();
+    let cells = if width >= 60 { 10 } else { 6 };
+    let mut parts = Vec::new();
     if let Some(load) = gpu.utilisation {
-        spans.push(ctx.span(Role::Dim, "  util "));
-        if cells > 0 {
-            spans.extend(meter(ctx, f64::from(load), cells, if stale { Role::Dim } else { Role::Ok }));
-        }
-        spans.push(ctx.span(plain, format!("{load:>4}%")));
+        let mut part = vec![ctx.span(Role::Dim, "  util ")];
+        part.extend(meter(ctx, f64::from(load), cells, if stale { Role::Dim } else { Role::Ok }));
+        part.push(ctx.span(plain, format!("{load:>4}%")));
+        parts.push(part);
     }
-    let memory = memory_percent(gpu);
-    if let Some(percent) = memory {
-        spans.push(ctx.span(Role::Dim, "  mem "));
+    if let Some(percent) = memory_percent(gpu) {
         let role = match percent {
             _ if stale => Role::Dim,
             p if p >= 95.0 => Role::Bad,
             p if p >= 85.0 => Role::Warn,
             _ => Role::Ok,
         };
-        if cells > 0 {
-            spans.extend(meter(ctx, percent, cells, role));
-        }
-        spans.push(ctx.span(
-            plain,
-            match (gpu.memory_used, gpu.memory_total) {
-                (Some(used), Some(total)) => format!(" {}/{}G", text::gib(used), text::gib(total)),
-                _ => format!("{percent:>4.0}%"),
-            },
-        ));
+        let mut part = vec![ctx.span(Role::Dim, "  mem ")];
+        part.extend(meter(ctx, percent, cells, role));
+        let amount = match (gpu.memory_used, gpu.memory_total) {
+            (Some(used), Some(total)) => format!(" {}/{}G", text::gib(used), text::gib(total)),
+            _ => format!("{percent:>4.0}%"),
+        };
+        part.push(ctx.span(plain, amount));
+        parts.push(part);
     }
     if let Some(celsius) = gpu.temperature {
         let role = match gpu.slowdown_temperature {
@@ -177,16 +190,16 @@ fn readings(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Sp
             Some(limit) if celsius + 5 >= limit => Role::Warn,
             _ => plain,
         };
-        spans.push(ctx.span(role, format!("  {celsius}{}", ctx.glyphs.celsius)));
+        parts.push(vec![ctx.span(role, format!("  {celsius}{}", ctx.glyphs.celsius))]);
     }
     if let Some(power) = gpu.power {
         let limit = gpu.power_limit.map(|limit| format!("/{limit}")).unwrap_or_default();
-        spans.push(ctx.span(plain, format!("  {power}{limit}W")));
+        parts.push(vec![ctx.span(plain, format!("  {power}{limit}W"))]);
     }
-    if let Some(fan) = gpu.fan.filter(|_| width >= 76) {
-        spans.push(ctx.span(Role::Dim, format!("  fan {fan}%")));
+    if let Some(fan) = gpu.fan {
+        parts.push(vec![ctx.span(Role::Dim, format!("  fan {fan}%"))]);
     }
-    spans
+    parts
 }
 
 #[expect(clippy::cast_precision_loss, reason = "display only")]

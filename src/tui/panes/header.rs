@@ -20,22 +20,29 @@ pub struct Modes {
     pub read_only: bool,
     /// Since when the display is held, by the real clock, and the real present.
     pub frozen: Option<(Timestamp, Timestamp)>,
+    /// The program's version.
+    pub version: &'static str,
     /// The mouse is ours.
     pub mouse: bool,
-    /// Warnings.
+    /// Warnings that should not wait.
     pub warnings: usize,
+    /// Whether the worst of them has a row of its own.
+    pub warning_row: bool,
 }
 
 /// The first line.
 pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     let mut left = Vec::new();
-    let mut right: Vec<Span<'static>> = Vec::new();
     let badge = |spans: &mut Vec<Span<'static>>, words: String| {
         spans.push(ctx.span(Role::Badge, format!(" {words} ")));
         spans.push(Span::raw(" "));
     };
     if area.width >= 50 {
-        left.push(ctx.span(Role::Title, " llm-call  "));
+        left.push(ctx.span(Role::Title, " llm-call "));
+        if area.width >= 120 {
+            left.push(ctx.span(Role::Dim, modes.version));
+        }
+        left.push(Span::raw("  "));
     }
     if ctx.snapshot.is_some_and(|snapshot| snapshot.simulated) {
         badge(&mut left, "DEMO".to_owned());
@@ -47,16 +54,25 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         badge(&mut left, format!("FROZEN {}", text::age(now.since(at))));
     }
     if let Some(snapshot) = ctx.snapshot {
-        let serving = status::serving_tiers(&snapshot.fleet, ctx.now);
+        let probed = snapshot.fleet.backends.iter().any(|backend| backend.probed_at.is_some());
+        let serving = if probed { status::serving_tiers(&snapshot.fleet, ctx.now) } else { 0 };
         let total = Tier::ALL.into_iter().filter(|tier| snapshot.fleet.of_tier(*tier).next().is_some()).count();
         let (sign, role) = match serving {
+            _ if !probed => (ctx.glyphs.unknown, Role::Unknown),
             _ if serving == total => (ctx.glyphs.up, Role::Ok),
             0 => (ctx.glyphs.down, Role::Bad),
             _ => (ctx.glyphs.degraded, Role::Warn),
         };
         left.push(ctx.span(role, format!("{sign} {serving}/{total} ")));
-        left.push(ctx.span(Role::Dim, "tiers"));
-        if area.width >= 20 {
+        if area.width < 50 {
+            if let Some(rate) = snapshot.fleet.spend.burn_per_hour(ctx.now).filter(|_| area.width >= 16) {
+                left.push(ctx.span(Role::Text, format!(" ~{rate}/h ")));
+            }
+            if modes.warnings > 0 {
+                left.push(ctx.span(Role::Bad, format!(" {} {}", ctx.glyphs.warning, modes.warnings)));
+            }
+        } else {
+            left.push(ctx.span(Role::Dim, "tiers"));
             left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
             left.push(ctx.span(Role::Dim, "in flight"));
         }
@@ -68,44 +84,64 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
                 None => ctx.span(Role::Dim, "-"),
             });
         }
-        if let Some(host) = snapshot.telemetry.host.filter(|_| area.width >= 100) {
-            right.push(ctx.span(Role::Dim, "cpu "));
-            right.push(ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)));
-            right.push(ctx.span(Role::Dim, "  mem "));
-            right.push(
-                ctx.span(Role::Text, format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total))),
-            );
-        }
-        if area.width >= 120 {
-            right.insert(
-                0,
-                ctx.span(Role::Dim, format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started))),
-            );
-        }
     } else {
         left.push(ctx.span(Role::Dim, "starting"));
     }
-    if modes.mouse {
-        right.push(ctx.span(Role::Accent, "mouse "));
-    }
-    if ctx.size == Size::Small {
-        tabs(ctx, &mut right);
-    }
-    let (left, right) = (Line::from(left), Line::from(right));
+    let left = Line::from(left);
     put(buf, area, 0, &left);
-    let width = right.width() as u16;
-    if usize::from(area.width) >= left.width() + usize::from(width) + 2 {
-        put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
+    // What matters most takes its place first; what no longer fits is left out.
+    let mut room = usize::from(area.width).saturating_sub(left.width() + 2);
+    let mut right = Vec::new();
+    for group in right_groups(ctx, modes, area.width) {
+        let width: usize = group.iter().map(Span::width).sum();
+        if width <= room {
+            room -= width;
+            right.splice(0..0, group);
+        }
     }
+    let right = Line::from(right);
+    let width = right.width() as u16;
+    put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
+}
+
+/// What stands on the right of the first line, the most important first.
+fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Vec<Span<'static>>> {
+    let mut groups = Vec::new();
+    if ctx.size == Size::Small {
+        groups.push(tabs(ctx));
+    }
+    if modes.mouse {
+        groups.push(vec![ctx.span(Role::Accent, "mouse ")]);
+    }
+    if modes.warnings > 0 && !modes.warning_row && width >= 50 {
+        let s = if modes.warnings == 1 { "" } else { "s" };
+        let words = if width >= 80 { format!(" warning{s}") } else { String::new() };
+        groups.push(vec![ctx.span(Role::Warn, format!("{} {}{words}  ", ctx.glyphs.warning, modes.warnings))]);
+    }
+    let Some(snapshot) = ctx.snapshot else { return groups };
+    if let Some(host) = snapshot.telemetry.host {
+        let memory = format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total));
+        groups.push(vec![
+            ctx.span(Role::Dim, "cpu "),
+            ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)),
+            ctx.span(Role::Dim, "  mem "),
+            ctx.span(Role::Text, memory),
+        ]);
+    }
+    let words = format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started));
+    groups.push(vec![ctx.span(Role::Dim, words)]);
+    groups
 }
 
 /// With one pane at a time, the header says which ones there are.
-fn tabs(ctx: &Ctx<'_>, spans: &mut Vec<Span<'static>>) {
+fn tabs(ctx: &Ctx<'_>) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
     for pane in Pane::ALL {
         let role = if pane == ctx.focus { Role::Badge } else { Role::Dim };
         spans.push(ctx.span(role, format!("{}", pane.index() + 1)));
         spans.push(Span::raw(" "));
     }
+    spans
 }
 
 /// The worst warning, and how many more there are.

@@ -56,7 +56,12 @@ impl LatencyPane {
     pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
         let (buckets, window) = WINDOWS[self.window];
         let measure = if self.measure == Measure::FirstToken { "first token" } else { "total" };
-        let note = Line::from(ctx.span(Role::Dim, format!("{measure}, last {window} ")));
+        let words = match (area.width, self.measure) {
+            (60.., _) => format!("{measure}, last {window} "),
+            (_, Measure::FirstToken) => format!("ttft {window} "),
+            (_, Measure::Total) => format!("total {window} "),
+        };
+        let note = Line::from(ctx.span(Role::Dim, words));
         let Some(snapshot) = ctx.snapshot else {
             let inner = ctx.frame(Pane::Latency, note, Line::default(), area, buf);
             ctx.say("waiting for the engine", inner, buf);
@@ -111,8 +116,8 @@ impl LatencyPane {
 /// The room for numbers beside the chart: all of them, the two that matter, or one.
 const fn stats_width(width: u16) -> u16 {
     match width {
-        66.. => 39,
-        44.. => 21,
+        90.. => 39,
+        52.. => 27,
         24.. => 11,
         _ => 0,
     }
@@ -134,8 +139,11 @@ fn tier_block(
     let cells: Cells<'_> = (cells, stretch);
     let block = Rect { x: block.x + block.width.min(1), width: block.width.saturating_sub(1), ..block };
     put(buf, block, 0, &Line::from(ctx.span(Role::Series(tier), tier.name())));
-    if own_scale && block.height > 1 {
-        put(buf, block, 1, &Line::from(ctx.span(Role::Dim, format!("to {}", text::millis(u64::from(top))))));
+    if block.height > 1 && summary.count > 0 {
+        put(buf, block, 1, &Line::from(ctx.span(Role::Dim, format!("n {}", summary.count))));
+    }
+    if own_scale && block.height > 2 {
+        put(buf, block, 2, &Line::from(ctx.span(Role::Dim, format!("to {}", text::millis(u64::from(top))))));
     }
     let chart = Rect {
         x: block.x + block.width.min(9),
@@ -161,11 +169,7 @@ fn tier_block(
     if block.height > 2 {
         let speed = summary.tokens_per_second.map_or_else(String::new, |speed| format!("{speed:.0} tok/s  "));
         let failed = if summary.failed > 0 { format!("{} failed  ", summary.failed) } else { String::new() };
-        lines.push(Line::from(vec![
-            ctx.span(Role::Text, format!(" {speed}")),
-            ctx.span(Role::Bad, failed),
-            ctx.span(Role::Dim, format!("n {}", summary.count)),
-        ]));
+        lines.push(Line::from(vec![ctx.span(Role::Text, format!(" {speed}")), ctx.span(Role::Bad, failed)]));
     }
     for (index, line) in lines.iter().enumerate() {
         put(buf, row_of(numbers, index as u16), 0, line);
@@ -175,7 +179,7 @@ fn tier_block(
 fn stat_line(ctx: &Ctx<'_>, name: &str, found: Option<Percentiles>, good: u32, width: u16) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     let mut room = width.saturating_sub(1);
-    if width >= 21 {
+    if width >= 27 {
         spans.push(ctx.span(Role::Dim, name.to_owned()));
         room -= 5;
     }
@@ -189,16 +193,17 @@ fn percentiles(ctx: &Ctx<'_>, found: Option<Percentiles>, good: u32, room: u16) 
         let shown = found.as_ref().filter(|_| enough).map(|found| text::millis(u64::from(pick(found))));
         text::pad_left(shown.as_deref().unwrap_or("-"), 6)
     };
-    let columns: [(&str, fn(&Percentiles) -> u32, bool); 3] = [
+    type Pick = fn(&Percentiles) -> u32;
+    let columns: [(&str, Pick, bool); 3] = [
         ("p50", |found| found.p50, true),
         ("p95", |found| found.p95, good >= ENOUGH),
         ("p99", |found| found.p99, good >= ENOUGH),
     ];
     // Narrow, the names go: the median and the p95 without a name are read by their place.
     let (named, count) = match room {
-        33.. => (true, 3),
-        22.. => (true, 2),
-        14.. => (false, 2),
+        30.. => (true, 3),
+        20.. => (true, 2),
+        12.. => (false, 2),
         _ => (true, 1),
     };
     let mut spans = Vec::new();

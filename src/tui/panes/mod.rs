@@ -7,6 +7,7 @@ pub mod gpu;
 pub mod header;
 pub mod latency;
 pub mod prompt;
+pub mod story;
 pub mod tiers;
 
 use jiff::tz::TimeZone;
@@ -114,7 +115,10 @@ impl Ctx<'_> {
             self.span(title, pane.name()),
             Span::raw(" "),
         ];
-        left.extend(note.spans);
+        let room = usize::from(area.width).saturating_sub(4 + Line::from(left.clone()).width());
+        if note.width() <= room {
+            left.extend(note.spans);
+        }
         if focused && self.zoomed {
             left.push(self.span(Role::Dim, "zoomed, esc leaves "));
         }

@@ -162,7 +162,9 @@ impl PromptPane {
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, session: &mut Session, area: Rect, buf: &mut Buffer) {
         if ctx.size == Size::Tiny {
-            self.render_input(ctx, area, buf);
+            let (talk, input) = split_down(area, area.height.saturating_sub(1));
+            self.render_talk(ctx, session, talk, buf);
+            self.render_input(ctx, input, buf);
             return;
         }
         let inner = ctx.frame(Pane::Prompt, self.note(ctx, session), facts(ctx, session), area, buf);
@@ -211,11 +213,11 @@ impl PromptPane {
         let tail = format!("  {cost}  ttft ~{wait}");
         let room =
             usize::from(width).saturating_sub(text::width(&head) + text::width(&tail) + chosen.tier.name().len() + 1);
-        let place = text::fit_middle(&format!("{} {}", chosen.backend, chosen.model), room, ctx.glyphs.ellipsis);
+        let place = place_words(ctx, chosen.backend.as_str(), chosen.model.as_str(), room);
         let mut spans = vec![
             ctx.span(Role::Dim, head),
             ctx.span(Role::Series(chosen.tier), chosen.tier.name()),
-            ctx.span(Role::Dim, format!(" {place}")),
+            ctx.span(Role::Dim, place),
             ctx.span(Role::Dim, tail),
         ];
         let used: usize = spans.iter().map(Span::width).sum();
@@ -358,7 +360,7 @@ fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32)
     }
     let tail = match &turn.phase {
         Phase::Broken(why) => Some((Role::Bad, format!("{} {why}", ctx.glyphs.down))),
-        Phase::Interrupted => Some((Role::Warn, "interrupted: what stands above is not the whole answer".to_owned())),
+        Phase::Interrupted => Some((Role::Warn, "interrupted: not the whole answer".to_owned())),
         Phase::Whole(ending) if ending.finish == crate::provider::Finish::Length => {
             Some((Role::Warn, "the model's token limit ended the answer here".to_owned()))
         }
@@ -376,6 +378,16 @@ fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32)
     }
     lines.push(Line::default());
     lines
+}
+
+/// Backend and model; on little room the model alone, which says more than the backend that serves it.
+fn place_words(ctx: &Ctx<'_>, backend: &str, model: &str, room: usize) -> String {
+    let both = format!(" {backend} {model}");
+    match room {
+        room if room >= text::width(&both) => both,
+        8.. => format!(" {}", text::fit_middle(model, room - 1, ctx.glyphs.ellipsis)),
+        _ => String::new(),
+    }
 }
 
 /// Who answers, how fast, at what cost: live, and as it was in the end.
@@ -404,7 +416,7 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
         numbers.push(ctx.span(Role::Dim, format!("{}{rate:.0} tok/s", mark(estimated))));
     }
     let (tokens, estimated) = turn.tokens();
-    if tokens > 0 {
+    if tokens > 0 && columns >= 70 {
         numbers.push(ctx.span(Role::Dim, format!("{}{} tok", mark(estimated), text::count(tokens))));
     }
     if turn.first_token.is_some() || !turn.is_open() {
@@ -415,11 +427,11 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
     }
     let taken: usize = numbers.iter().map(|span| span.width() + 2).sum();
     let room = columns.saturating_sub(taken + tier.name().len() + 3);
-    let place = if room >= 8 { format!("{backend} {model}") } else { String::new() };
+    let place = place_words(ctx, backend.as_str(), model.as_str(), room);
     let mut spans = vec![
         ctx.span(Role::Dim, format!(" {} ", ctx.glyphs.arrow)),
         ctx.span(Role::Series(tier), tier.name()),
-        ctx.span(Role::Dim, format!(" {}", text::fit_middle(&place, room, ctx.glyphs.ellipsis))),
+        ctx.span(Role::Dim, place),
     ];
     for number in numbers {
         spans.push(Span::raw("  "));

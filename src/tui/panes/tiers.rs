@@ -51,6 +51,18 @@ impl Order {
     }
 }
 
+/// How much of the fleet has rows of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// A tier with a single backend shares one row with it: on a small screen.
+    Merged,
+    /// Tiers and backends.
+    #[default]
+    Backends,
+    /// Models too.
+    Models,
+}
+
 /// The pane.
 #[derive(Clone, Debug, Default)]
 pub struct TiersPane {
@@ -61,6 +73,7 @@ pub struct TiersPane {
     order: Order,
     reversed: bool,
     targets: Vec<Target>,
+    detail: Detail,
 }
 
 const NAME: usize = 0;
@@ -83,7 +96,8 @@ const COLUMNS: [Column; 7] = [
 
 impl TiersPane {
     /// Works out which rows there are. Called before every frame, so that keys mean what is on the screen.
-    pub fn prepare(&mut self, fleet: &Fleet, zoomed: bool) {
+    pub fn prepare(&mut self, fleet: &Fleet, detail: Detail) {
+        self.detail = detail;
         let selected = self.selected().cloned();
         self.targets.clear();
         for tier in Tier::ALL {
@@ -93,7 +107,7 @@ impl TiersPane {
                 Order::Name => backends.sort_by_key(|backend| backend.spec.id.clone()),
                 Order::InFlight => backends.sort_by_key(|backend| std::cmp::Reverse(backend.in_flight())),
                 Order::Errors => {
-                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)))
+                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)));
                 }
             }
             if self.reversed {
@@ -103,7 +117,7 @@ impl TiersPane {
             for backend in backends {
                 let id = &backend.spec.id;
                 let mut inner = vec![Target::Backend(id.clone())];
-                if zoomed {
+                if detail == Detail::Models {
                     inner.extend(backend.models.iter().map(|model| Target::Model(id.clone(), model.id.clone())));
                 }
                 inner.retain(|target| self.matches(tier, target));
@@ -111,6 +125,9 @@ impl TiersPane {
             }
             if !rows.is_empty() || self.matches(tier, &Target::Tier(tier)) {
                 self.targets.push(Target::Tier(tier));
+                if detail == Detail::Merged && fleet.of_tier(tier).count() == 1 {
+                    rows.clear();
+                }
                 self.targets.extend(rows);
             }
         }
@@ -175,8 +192,11 @@ impl TiersPane {
             return;
         }
         // Where the latency pane is a narrow strip, the spark of each tier stands in its row.
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
-        let head = if inner.height > 3 { 1 } else { 0 };
+        let mut columns = COLUMNS;
+        columns[NAME].width = self.name_width(inner.width);
+        let fitted = Fitted::new(&columns, inner.width.saturating_sub(1));
+        // Low on room, rows are worth more than their heads.
+        let head = usize::from(usize::from(inner.height) > self.targets.len().min(6));
         if head == 1 {
             fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
         }
@@ -184,7 +204,9 @@ impl TiersPane {
         self.cursor.reveal(self.targets.len(), height);
         for (offset, target) in self.targets.iter().skip(self.cursor.top).take(height).enumerate() {
             let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
-            draw_row(ctx, fleet, target, &fitted, shifted(row), buf);
+            if let Some(content) = row_content(ctx, fleet, target, self.detail) {
+                draw_row(ctx, fleet, target, &content, &fitted, shifted(row), buf);
+            }
             if ctx.focus == Pane::Tiers && self.cursor.top + offset == self.cursor.index {
                 buf.set_style(row, ctx.style(Role::Selected));
             }
@@ -195,6 +217,17 @@ impl TiersPane {
             let row = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row_of(area, area.height - 1) };
             put(buf, Rect { x: row.right().saturating_sub(note.width() as u16), ..row }, 0, &note);
         }
+    }
+
+    /// Room for the longest name, as far as the pane can spare it.
+    fn name_width(&self, width: u16) -> u16 {
+        let wanted = self.targets.iter().map(|target| match target {
+            Target::Tier(_) => 0,
+            Target::Backend(id) => text::width(id.as_str()) + 6,
+            Target::Model(_, model) => text::width(model.as_str()) + 8,
+        });
+        let wanted = u16::try_from(wanted.max().unwrap_or(0)).unwrap_or(u16::MAX);
+        wanted.clamp(17, (width / 3).max(17))
     }
 
     fn note(&self, ctx: &Ctx<'_>) -> Line<'static> {
@@ -250,10 +283,24 @@ struct Row {
     pinned: bool,
 }
 
-fn row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target) -> Option<Row> {
+fn row_content(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, detail: Detail) -> Option<Row> {
     let pinned = fleet.pins.iter().any(|pin| *pin.target == *target && pin.until.is_none_or(|until| ctx.now < until));
     match target {
-        Target::Tier(tier) => Some(tier_row(ctx, fleet, *tier, pinned)),
+        Target::Tier(tier) => {
+            let mut row = tier_row(ctx, fleet, *tier, pinned);
+            let mut backends = fleet.of_tier(*tier);
+            if let (Detail::Merged, Some(only), None) = (detail, backends.next(), backends.next()) {
+                let inner = backend_row(ctx, fleet, &only.spec.id, pinned)?;
+                row.name = format!("{tier} {}", inner.name);
+                row.pinned |= inner.pinned;
+                row.probed = inner.probed;
+                if row.why.is_empty() && inner.mark.reason.is_some() {
+                    row.why = inner.why;
+                    row.mark = inner.mark;
+                }
+            }
+            Some(row)
+        }
         Target::Backend(id) => backend_row(ctx, fleet, id, pinned),
         Target::Model(id, model) => model_row(ctx, fleet, id, model, pinned),
     }
@@ -348,8 +395,7 @@ fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {
     text::sanitise_line(&format!("by {}, {until}{reason}", admin.by))
 }
 
-fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
-    let Some(row) = row(ctx, fleet, target) else { return };
+fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
     let cut = ctx.glyphs.ellipsis;
     let whole_tier = matches!(target, Target::Tier(_));
     let name_role = if whole_tier { Role::Title } else { Role::Text };

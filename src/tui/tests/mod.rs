@@ -1,1 +1,7 @@
 //! Tests of the screen as a whole.
+
+mod fake;
+mod fixture;
+mod journeys;
+mod props;
+mod screens;

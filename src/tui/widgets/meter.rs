@@ -14,6 +14,10 @@ pub fn meter(ctx: &Ctx<'_>, percent: f64, cells: usize, role: Role) -> [Span<'st
     if share > 0.0 {
         // A small share is not none.
         filled = filled.clamp(cells.min(1), cells);
+        // Nor is a large one all.
+        if share < 1.0 {
+            filled = filled.min(cells.saturating_sub(1).max(1).min(cells));
+        }
     }
     [
         Span::styled(ctx.glyphs.meter[0].repeat(filled), ctx.style(role)),

@@ -1,0 +1,376 @@
+//! What an operator does, from key to screen, through the real loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::fake::Stage;
+use super::fixture;
+use crate::config::UiConfig;
+use crate::domain::fleet::AdminState;
+use crate::domain::money::{Cost, CostBasis};
+use crate::domain::request::Privacy;
+use crate::domain::tier::{Target, Tier};
+use crate::domain::usage::Usage;
+use crate::engine::{Command, Dispatched, Ending, Fact, Progress};
+use crate::provider::Finish;
+
+fn stage() -> Stage {
+    Stage::new(fixture::working(), UiConfig::default(), 120, 40)
+}
+
+fn ending(decision: &crate::domain::decision::Decision) -> Progress {
+    let one = decision.chosen().expect("a candidate").clone();
+    Progress::Ended(Ok(Arc::new(Ending {
+        request: decision.request,
+        tier: one.tier,
+        backend: one.backend,
+        model: one.model,
+        finish: Finish::Stop,
+        first_token: Some(Duration::from_millis(300)),
+        total: Duration::from_millis(900),
+        usage: Some(Usage { input: 12, output: 40, ..Usage::default() }),
+        cost: Cost::known(fixture::usd(0.0042), CostBasis::Priced),
+        attempts: Vec::new(),
+    })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_is_foreseen_sent_streamed_and_settled() {
+    let mut stage = stage();
+    stage.settle().await;
+    stage.type_text("Write a function that sorts").await;
+    stage.shows("→ claude claude-opus-5-5");
+    stage.press("enter").await;
+    let asked = stage.asked.recv().await.expect("a request");
+    assert_eq!(asked.prompt.question(), "Write a function that sorts");
+    let sent =
+        Dispatched { at: fixture::NOW.after(Duration::from_millis(100)), ..fixture::dispatched(&asked.decision) };
+    for progress in [
+        Progress::Attempting(sent),
+        Progress::FirstToken(Duration::from_millis(300)),
+        Progress::Text("def sort(xs): \u{1b}[31m".to_owned()),
+    ] {
+        asked.answer.send(progress).await.expect("the screen listens");
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stage.shows("def sort(xs):▍");
+    stage.shows("ttft 300ms");
+    stage.shows("1 in flight, esc interrupts");
+    stage.hides("[31m");
+    asked.answer.send(Progress::Text("\n    return sorted(xs)".to_owned())).await.expect("the screen listens");
+    asked.answer.send(ending(&asked.decision)).await.expect("the screen listens");
+    stage.settle().await;
+    stage.shows("return sorted(xs)");
+    stage.shows("$0.0042");
+    stage.hides("in flight, esc");
+    // The next prompt carries the conversation; after ctrl-n it does not.
+    stage.type_text("And reversed?").await;
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").prompt.messages.len(), 3);
+    stage.press("ctrl-n").await;
+    stage.type_text("Hello").await;
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").prompt.messages.len(), 1);
+    stage.shows("2 in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn esc_interrupts_and_the_request_is_dropped() {
+    let mut stage = stage();
+    stage.type_text("Tell me a long story").await;
+    stage.press("enter").await;
+    let asked = stage.asked.recv().await.expect("a request");
+    asked.answer.send(Progress::Text("Once upon".to_owned())).await.expect("the screen listens");
+    stage.settle().await;
+    stage.press("esc").await;
+    stage.shows("interrupted: not the whole answer");
+    assert!(asked.answer.is_closed(), "dropping the stream is what cancels");
+    // The next Esc leaves the prompt.
+    stage.press("esc d").await;
+    stage.shows("drain tier claude?");
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_takes_a_dialog_whose_default_is_cancel() {
+    let stage = stage();
+    stage.press("alt-2 d").await;
+    stage.shows("drain tier claude?");
+    stage.shows("2 requests in flight will finish");
+    stage.shows("2 tiers are left to serve");
+    stage.press("enter").await;
+    stage.hides("drain tier claude?");
+    assert!(stage.engine.commands.lock().expect("no panic").is_empty());
+    stage.press("d y up up right enter").await;
+    assert!(stage.engine.commands.lock().expect("no panic").is_empty(), "enter on a choice is no yes");
+    stage.press("y enter").await;
+    let commands = stage.engine.commands.lock().expect("no panic").clone();
+    assert_eq!(
+        commands,
+        [Command::SetAdmin {
+            target: Target::Tier(Tier::Claude),
+            state: AdminState::Drain,
+            lasts: Some(Duration::from_secs(900)),
+            reason: "".into(),
+        }]
+    );
+    stage.shows("done: drain tier claude for 15 min");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_tier_is_not_drained_without_typing_its_name() {
+    let stage = Stage::new(fixture::failing(), UiConfig::default(), 120, 40);
+    stage.press("alt-2 j j d").await;
+    stage.shows("drain tier local?");
+    stage.shows("no tier is left: every request fails");
+    stage.press("y enter").await;
+    assert!(stage.engine.commands.lock().expect("no panic").is_empty());
+    stage.type_text("local").await;
+    // The button goes on only now, and still takes two keys.
+    stage.press("enter y").await;
+    assert!(stage.engine.commands.lock().expect("no panic").is_empty());
+    stage.press("enter").await;
+    assert_eq!(stage.engine.commands.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pins_can_be_the_only_way() {
+    let stage = stage();
+    stage.press("alt-2 j p").await;
+    stage.shows("pin backend anthropic?");
+    stage.press("up space").await;
+    stage.shows("[x] nowhere else");
+    stage.press("y enter").await;
+    let commands = stage.engine.commands.lock().expect("no panic").clone();
+    assert!(matches!(&commands[..], [Command::Pin { only: true, lasts: None, .. }]), "{commands:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_palette_finds_actions_parts_and_faults() {
+    let mut stage = stage();
+    stage.press("ctrl-p").await;
+    stage.type_text("fault anth down").await;
+    stage.shows("make the simulated anthropic fail: down");
+    stage.press("enter").await;
+    let faults = stage.engine.faults.lock().expect("no panic").clone();
+    assert_eq!(faults, [("anthropic".to_owned(), Some("down".to_owned()))]);
+    stage.press("ctrl-p").await;
+    stage.type_text("private on").await;
+    stage.press("enter alt-1").await;
+    stage.shows("private");
+    stage.type_text("secret").await;
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").constraints.privacy, Privacy::High);
+    stage.press("ctrl-p").await;
+    stage.type_text("drain litellm").await;
+    stage.press("enter").await;
+    stage.shows("drain backend litellm?");
+    stage.press("esc ctrl-p").await;
+    stage.type_text("quit").await;
+    stage.press("enter").await;
+    let summary = stage.running.await.expect("no panic").expect("no error").to_string();
+    assert!(summary.starts_with("159 requests in 66m"), "{summary}");
+    assert!(summary.contains("claude"), "{summary}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_narrow_and_esc_clears_them() {
+    let stage = stage();
+    stage.press("alt-2 /").await;
+    stage.type_text("litellm").await;
+    stage.press("enter").await;
+    stage.shows("litellm");
+    stage.hides("anthropic    ");
+    stage.press("esc").await;
+    stage.shows("anthropic    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_climbs_a_ladder_and_loses_no_text() {
+    let stage = stage();
+    stage.type_text("precious").await;
+    stage.press("ctrl-c").await;
+    stage.hides("precious");
+    stage.press("up").await;
+    stage.shows("precious");
+    stage.press("ctrl-c ctrl-c").await;
+    stage.shows("ctrl-c again to quit");
+    // Too late: it only arms again.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stage.press("ctrl-c").await;
+    assert!(!stage.running.is_finished());
+    stage.press("ctrl-c").await;
+    assert!(stage.running.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paste_is_text_and_never_a_submission() {
+    let mut stage = stage();
+    stage.press("alt-2").await;
+    stage.send(Event::Paste("first\r\nsecond\u{1b}[0m\r\nq".to_owned()));
+    stage.settle().await;
+    stage.shows("first");
+    stage.shows("second");
+    assert!(stage.asked.try_recv().is_err());
+    assert!(!stage.running.is_finished());
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").prompt.question(), "first\nsecond\nq");
+}
+
+#[tokio::test(start_paused = true)]
+async fn facts_become_rows_and_reading_them_is_not_disturbed() {
+    let stage = stage();
+    stage.settle().await;
+    let snapshot = fixture::working();
+    for fact in fixture::facts(&snapshot) {
+        stage.engine.facts.send(fact).expect("the screen listens");
+    }
+    stage.press("alt-6").await;
+    stage.shows("drain tier gpu for 15 min");
+    stage.press("g").await;
+    for number in 100..103 {
+        let decision = fixture::decision(&snapshot, number, "hello", fixture::NOW);
+        stage.engine.facts.send(Fact::Decided(decision)).expect("the screen listens");
+    }
+    stage.settle().await;
+    stage.shows("3 new, G to follow");
+    stage.press("enter").await;
+    stage.shows("candidates, in the order in which they are tried");
+    stage.press("esc G").await;
+    stage.hides("G to follow");
+    stage.press("x").await;
+    let commands = stage.engine.commands.lock().expect("no panic").clone();
+    assert!(matches!(&commands[..], [Command::Cancel(_)]), "{commands:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn freezing_holds_the_fleet_and_not_the_work() {
+    let stage = stage();
+    stage.press("alt-2 space").await;
+    stage.shows("FROZEN");
+    let mut later = fixture::failing();
+    later.at = fixture::NOW.after(Duration::from_secs(1));
+    stage.engine.snapshots.send(Arc::new(later)).expect("the screen listens");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.shows("FROZEN 5s");
+    stage.hides("KEY BAD");
+    stage.press("space").await;
+    stage.shows("KEY BAD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_only_takes_the_dangerous_keys_away() {
+    let stage = Stage::new(fixture::working(), UiConfig { read_only: true, ..UiConfig::default() }, 120, 40);
+    stage.press("alt-2 d").await;
+    stage.shows("READ-ONLY");
+    stage.hides("drain tier claude?");
+    stage.press(":").await;
+    stage.type_text("drain").await;
+    stage.shows("no such action");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_screen_draws_once_a_second_and_no_more() {
+    let stage = stage();
+    stage.settle().await;
+    let before = stage.seen.lock().expect("no panic").frames;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let drawn = stage.seen.lock().expect("no panic").frames - before;
+    assert!((55..=61).contains(&drawn), "{drawn} frames in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_capped_and_keys_get_through() {
+    let stage = stage();
+    stage.settle().await;
+    let snapshot = fixture::working();
+    let before = stage.seen.lock().expect("no panic").frames;
+    for number in 0..500 {
+        let decision = fixture::decision(&snapshot, number, "hello", fixture::NOW);
+        stage.engine.facts.send(Fact::Decided(decision)).expect("the screen listens");
+        stage.engine.snapshots.send(Arc::new(snapshot.clone())).expect("the screen listens");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let drawn = stage.seen.lock().expect("no panic").frames - before;
+    assert!(drawn <= 32, "{drawn} frames in a second");
+    stage.press("alt-2 w").await;
+    stage.shows("give their models a price");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_things() {
+    let stage = stage();
+    stage.press("alt-2 m").await;
+    assert!(stage.seen.lock().expect("no panic").mouse);
+    stage.press("m y ctrl-z r").await;
+    {
+        let seen = stage.seen.lock().expect("no panic");
+        assert!(!seen.mouse);
+        assert_eq!((seen.copied.clone(), seen.suspended), (vec!["tier claude".to_owned()], 1));
+    }
+    assert_eq!(stage.engine.commands.lock().expect("no panic").clone(), [Command::Probe(None)]);
+    // A terminal that reports releases must not do everything twice.
+    let release = KeyEvent { kind: KeyEventKind::Release, ..KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE) };
+    stage.send(Event::Key(release));
+    stage.settle().await;
+    assert!(!stage.running.is_finished());
+    stage.press("?").await;
+    stage.shows("in tiers");
+    stage.press("esc 3 - t a").await;
+    stage.shows("total, last 15m");
+    stage.shows("own scales");
+    stage.stop.send(()).expect("it runs");
+    assert!(stage.running.await.expect("no panic").is_ok());
+}
+
+#[test]
+fn every_action_is_in_the_palette_and_every_row_of_the_table_in_help() {
+    use crate::tui::action::TABLE;
+    use crate::tui::app::App;
+    use crate::tui::overlay::palette::{Palette, Run};
+
+    let app = App::plain(fixture::NOW);
+    let palette = Palette::new(&app.keymap, None, None, false);
+    for spec in TABLE {
+        assert!(palette.entries().iter().any(|entry| entry.run == Run::Action(spec.action)), "{}", spec.name);
+        assert!(!spec.words.is_empty(), "{}", spec.name);
+    }
+}
+
+/// The real terminal with a fake engine, for looking at it by hand:
+/// `cargo test --lib tui::tests::journeys::by_hand -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "takes the terminal"]
+async fn by_hand() {
+    let (engine, mut asked) = super::fake::engine(fixture::working());
+    let facts = engine.facts.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        for fact in fixture::facts(&fixture::working()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = facts.send(fact);
+        }
+        while let Some(request) = asked.recv().await {
+            let sent = fixture::dispatched(&request.decision);
+            let mut script = vec![Progress::Attempting(sent), Progress::FirstToken(Duration::from_millis(300))];
+            script.extend(
+                "Words that come one by one, as from a model. "
+                    .split_inclusive(' ')
+                    .cycle()
+                    .take(90)
+                    .map(|word| Progress::Text(word.to_owned())),
+            );
+            script.push(ending(&request.decision));
+            for progress in script {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                if request.answer.send(progress).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let summary =
+        crate::tui::run(engine, UiConfig::default(), crate::tui::Options::default(), std::future::pending()).await;
+    println!("{}", summary.expect("a terminal"));
+}

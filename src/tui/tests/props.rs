@@ -1,0 +1,232 @@
+//! Whatever the state, whatever the size: drawing never panics, and neither does any key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
+use ratatui::layout::Rect;
+
+use super::fixture::{self, NOW};
+use super::screens::{app_on, talking};
+use crate::domain::fleet::{Admin, AdminState};
+use crate::domain::health::Health;
+use crate::domain::latency::Sample;
+use crate::domain::machine::{GpuReadings, GpuSample};
+use crate::domain::money::{Cost, CostBasis, Money};
+use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
+use crate::engine::Snapshot;
+use crate::telemetry::Telemetry;
+use crate::tui::app::App;
+use crate::tui::glyph::{ASCII, UNICODE};
+use crate::tui::input;
+use crate::tui::layout::Pane;
+use crate::tui::view;
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z ]{0,12}",
+        Just("漢字漢字漢字漢字".to_owned()),
+        Just("e\u{301}\u{1b}[31m\u{202e}\u{fe0f}👩‍👩‍👧\t\n".to_owned()),
+        Just("x".repeat(400)),
+    ]
+}
+
+prop_compose! {
+    fn any_gpu()(
+        name in any_text(),
+        load in any::<Option<u8>>(),
+        used in any::<Option<u64>>(),
+        total in any::<Option<u64>>(),
+        celsius in any::<Option<u32>>(),
+        limit in proptest::option::of(0u32..4_000_000),
+        power in any::<Option<u32>>(),
+        hourly in proptest::option::of(0i64..i64::MAX / 1_000_000),
+        billed in any::<bool>(),
+        uptime in any::<Option<u64>>(),
+    ) -> GpuSample {
+        GpuSample {
+            charged_per_request: false,
+            name: name.clone().into(),
+            model: billed.then(|| name.into()),
+            utilisation: load,
+            memory_used: used,
+            memory_total: total,
+            memory_percent: load,
+            temperature: celsius.map(|celsius| celsius % 1_000_000),
+            slowdown_temperature: limit,
+            power,
+            power_limit: power,
+            fan: load,
+            hourly: hourly.map(Money),
+            state: Some("RUNNING".into()),
+            billed,
+            uptime_seconds: uptime,
+        }
+    }
+}
+
+fn any_readings() -> impl Strategy<Value = GpuReadings> {
+    let at = (-10_000_000i64..10_000_000).prop_map(|offset| Timestamp(NOW.0 + offset));
+    prop_oneof![
+        Just(GpuReadings::Loading),
+        any_text().prop_map(|why| GpuReadings::Absent { why: why.into() }),
+        (proptest::collection::vec(any_gpu(), 0..5), at.clone()).prop_map(|(gpus, at)| GpuReadings::Ok { gpus, at }),
+        (proptest::collection::vec(any_gpu(), 0..3), at, any_text()).prop_map(|(last, at, why)| GpuReadings::Failed {
+            why: why.into(),
+            retry_at: at,
+            last,
+            at: Some(at),
+        }),
+    ]
+}
+
+prop_compose! {
+    fn any_snapshot()(
+        base in prop_oneof![Just(0), Just(1), Just(2)],
+        local in any_readings(),
+        runpod in any_readings(),
+        health in proptest::collection::vec(0usize..5, 6),
+        states in proptest::collection::vec(0usize..3, 4),
+        detail in any_text(),
+        samples in proptest::collection::vec((0i64..4_000_000, any::<bool>(), any::<u32>()), 0..40),
+        models in proptest::collection::vec(any_text(), 0..6),
+        cost in proptest::option::of(0i64..i64::MAX / 8),
+        shift in -100_000i64..100_000,
+    ) -> Snapshot {
+        let mut snapshot = match base {
+            0 => fixture::loading(),
+            1 => fixture::working(),
+            _ => fixture::failing(),
+        };
+        snapshot.at = Timestamp(NOW.0 + shift);
+        snapshot.telemetry = Arc::new(Telemetry { local, runpod, runpod_balance: cost.map(Money), host: None });
+        let fleet = Arc::make_mut(&mut snapshot.fleet);
+        for (one, health) in fleet.backends.iter_mut().zip(health) {
+            let one = Arc::make_mut(one);
+            one.health = [Health::Up, Health::Degraded, Health::Down, Health::Warming, Health::Unknown][health];
+            one.detail = detail.as_str().into();
+            one.models.extend(models.iter().map(|name| fixture::any_model(name.clone())));
+        }
+        for (tier, state) in fleet.tiers.iter_mut().zip(states) {
+            let state = [AdminState::Ready, AdminState::Drain, AdminState::Maint][state];
+            tier.admin = Admin { state, reason: detail.as_str().into(), ..Admin::default() };
+            for (back, ok, ms) in &samples {
+                let sample = Sample {
+                    at: Timestamp(NOW.0 - back),
+                    ok: *ok,
+                    first_token_ms: *ms,
+                    total_ms: ms.saturating_mul(3),
+                    tokens_per_second: Some(*ms as f32),
+                };
+                Arc::make_mut(&mut tier.series).push(&sample);
+                Arc::make_mut(&mut tier.window).push(sample);
+            }
+            tier.summary = tier.window.summary(NOW);
+        }
+        let amount = cost.map_or(Cost::UNKNOWN, |cost| Cost::known(Money(cost), CostBasis::Estimated));
+        Arc::make_mut(&mut fleet.spend).settle(Tier::Gpu, Money::ZERO, amount, None, NOW);
+        snapshot
+    }
+}
+
+fn any_key() -> impl Strategy<Value = Event> {
+    let code = prop_oneof![
+        any::<char>().prop_map(KeyCode::Char),
+        prop::sample::select("abcdefghijklmnopqrstuvwxyzGPLS/:?-+= 123456".chars().collect::<Vec<_>>())
+            .prop_map(KeyCode::Char),
+        prop::sample::select(vec![
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::Backspace,
+            KeyCode::Delete,
+            KeyCode::F(1),
+        ]),
+    ];
+    let modifiers = prop::sample::select(vec![
+        KeyModifiers::NONE,
+        KeyModifiers::NONE,
+        KeyModifiers::SHIFT,
+        KeyModifiers::CONTROL,
+        KeyModifiers::ALT,
+    ]);
+    let key = (code, modifiers).prop_map(|(code, modifiers)| Event::Key(KeyEvent::new(code, modifiers)));
+    let click = (any::<u16>(), any::<u16>()).prop_map(|(column, row)| {
+        let kind = MouseEventKind::ScrollDown;
+        Event::Mouse(MouseEvent { kind, column: column % 200, row: row % 60, modifiers: KeyModifiers::NONE })
+    });
+    prop_oneof![8 => key, 1 => click, 1 => any_text().prop_map(Event::Paste)]
+}
+
+fn draw(app: &mut App, width: u16, height: u16) {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    view::draw(app, area, &mut buffer);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_state_at_any_size(
+        snapshot in any_snapshot(),
+        width in 0u16..240,
+        height in 0u16..80,
+        focus in 0usize..6,
+        zoomed in any::<bool>(),
+        ascii in any::<bool>(),
+    ) {
+        let mut app = app_on(snapshot);
+        app.glyphs = if ascii { &ASCII } else { &UNICODE };
+        app.focus = Pane::ALL[focus];
+        app.zoomed = zoomed;
+        draw(&mut app, width, height);
+        for (width, height) in [(width.min(90), height.min(30)), (width.min(55), height.min(15)), (width.min(30), height.min(6))] {
+            draw(&mut app, width, height);
+        }
+    }
+
+    #[test]
+    fn any_keys_in_any_order(
+        snapshot in any_snapshot(),
+        keys in proptest::collection::vec(any_key(), 0..80),
+        sizes in proptest::collection::vec((0u16..200, 0u16..60), 1..4),
+    ) {
+        let mut app = talking();
+        for (index, key) in keys.into_iter().enumerate() {
+            input::on_event(&mut app, key);
+            app.take_effects();
+            app.now = app.now.after(Duration::from_millis(170));
+            if index % 10 == 0 {
+                let (width, height) = sizes[index / 10 % sizes.len()];
+                draw(&mut app, width, height);
+            }
+            if index == 40 {
+                app.see(Arc::new(snapshot.clone()));
+            }
+        }
+        draw(&mut app, 120, 40);
+    }
+}
+
+#[test]
+fn every_size_up_to_the_smallest_class() {
+    let mut app = talking();
+    for width in 0..84 {
+        for height in 0..26 {
+            draw(&mut app, width, height);
+        }
+    }
+}
