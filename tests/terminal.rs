@@ -1,6 +1,6 @@
 //! Promise: the real program, in a real pseudo-terminal: a prompt is typed and answered, a tier is drained, traffic moves,
 //! the window changes its size, and the terminal is left as it was found, however the program ends.
-#![expect(clippy::expect_used, reason = "what cannot go on fails")]
+#![expect(clippy::expect_used, clippy::panic, reason = "what cannot go on fails")]
 #![cfg(unix)]
 
 use std::io::{Read, Write};
@@ -35,6 +35,13 @@ struct Terminal {
 
 fn non_zero(size: u16) -> NonZeroU16 {
     NonZeroU16::new(size).expect("not zero")
+}
+
+/// A test that fails must not leave its program behind.
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+    }
 }
 
 impl Terminal {
@@ -102,11 +109,17 @@ impl Terminal {
 
     /// Waits for the end, and checks that every mode that was set is unset.
     fn finish(mut self) -> (u32, String) {
-        let status = self.child.wait().expect("it ends");
+        let until = Instant::now() + Duration::from_secs(30);
         let mut seen = self.seen.0.lock().expect("no panic under this lock");
         while !seen.ended {
-            seen = self.seen.1.wait(seen).expect("no panic under this lock");
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(self.child.kill());
+                panic!("it does not end; the screen shows:\n{}", seen.parser.screen().contents());
+            }
+            seen = self.seen.1.wait_timeout(seen, left).expect("no panic under this lock").0;
         }
+        let status = self.child.wait().expect("it ended");
         let last = |needle: &[u8]| seen.bytes.windows(needle.len()).rposition(|window| window == needle);
         for (set, unset) in MODES {
             if let Some(at) = last(set) {
