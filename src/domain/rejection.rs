@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use super::fleet::AdminState;
 use super::id::ModelId;
 use super::money::Money;
+use super::privacy::{Reach, Ruling, Verdict};
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
 
@@ -139,6 +140,24 @@ pub enum Capability {
 }
 
 impl Rejection {
+    /// Whether the guard lets a prompt go where it would go.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it away.
+    pub fn by_guard(verdict: &Verdict, reach: Reach) -> Result<(), Self> {
+        if verdict.permits(reach) {
+            return Ok(());
+        }
+        Err(match verdict.ruling {
+            Ruling::Refuse => Self::Refused,
+            Ruling::KeepAsFound => {
+                Self::PrivacyFound { findings: u32::try_from(verdict.findings.len()).unwrap_or(u32::MAX) }
+            }
+            Ruling::KeepAsAsked | Ruling::Free => Self::PrivacyAsked,
+        })
+    }
+
     /// A stable name for scripts.
     #[must_use]
     pub const fn code(&self) -> &'static str {

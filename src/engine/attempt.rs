@@ -13,7 +13,7 @@ use crate::domain::fleet::Timeouts;
 use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::price::Pricing;
-use crate::domain::privacy::Guarded;
+use crate::domain::privacy::{Guarded, Reach, Withheld};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::provider::{Call, Client, Event, Events, Finish};
@@ -21,6 +21,8 @@ use crate::provider::{Call, Client, Event, Events, Finish};
 /// What an attempt needs.
 pub(super) struct Errand<'a> {
     pub client: &'a Client,
+    /// Where the model runs: an inside backend may list one that is not there.
+    pub reach: Reach,
     pub guarded: &'a Guarded,
     pub call: &'a Call,
     pub timeouts: Timeouts,
@@ -115,14 +117,20 @@ impl Errand<'_> {
         }
     }
 
-    /// The only way out of the engine: an outside client gets a cleared prompt or nothing.
+    /// The only way out of the engine: an outside client gets a cleared prompt or nothing, and so does an inside one for
+    /// a model that runs elsewhere.
     async fn start(&self) -> Result<Events, Failure> {
-        match self.client {
-            Client::Inside(client) => client.start(self.guarded.prompt(), self.call).await,
-            Client::Outside(client) => match self.guarded.clear() {
-                Ok(cleared) => client.start(&cleared, self.call).await,
-                Err(withheld) => Err(Failure::new(FailureClass::BadRequest, &withheld.to_string())),
-            },
+        let withheld = |withheld: Withheld| Failure::new(FailureClass::BadRequest, &withheld.to_string());
+        match (self.client, self.reach) {
+            (Client::Inside(client), Reach::Inside) => client.start(self.guarded.prompt(), self.call).await,
+            (Client::Inside(client), Reach::Outside) => {
+                let cleared = self.guarded.clear().map_err(withheld)?;
+                client.start(cleared.prompt(), self.call).await
+            }
+            (Client::Outside(client), _) => {
+                let cleared = self.guarded.clear().map_err(withheld)?;
+                client.start(&cleared, self.call).await
+            }
         }
     }
 

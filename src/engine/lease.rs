@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Ask, Message, Settled};
 use crate::domain::fleet::Permit;
+use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
@@ -26,6 +27,11 @@ impl Lease {
             (Ok(Err(rejection)), _) => Err(Refused::Rejected(rejection)),
             (Ok(Ok(_)) | Err(_), _) => Err(Refused::Closed),
         }
+    }
+
+    /// Whether a prompt sent under this lease leaves this machine. Spent leases lead outside.
+    pub fn reach(&self) -> Reach {
+        self.held.as_ref().map_or(Reach::Outside, |(permit, _)| permit.reach)
     }
 
     /// Books what the attempt came to.

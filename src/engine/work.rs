@@ -195,6 +195,8 @@ impl Work {
                 last_resort: candidate.last_resort,
             }) => lease?,
         };
+        // What a model is may have come out since the decision; dropping the lease gives it back.
+        Rejection::by_guard(self.guarded.verdict(), lease.reach()).map_err(Refused::Rejected)?;
         let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let dispatched = Dispatched {
             request: self.request.id,
@@ -220,6 +222,7 @@ impl Work {
         };
         let errand = Errand {
             client,
+            reach: lease.reach(),
             guarded: &self.guarded,
             call: &call,
             timeouts: backend.spec.timeouts,

@@ -268,15 +268,7 @@ impl Judge<'_> {
     /// Reasons that need no look at the models.
     fn backend_is_wanted(&self, backend: &Backend) -> Result<(), Rejection> {
         let constraints = &self.request.constraints;
-        match self.verdict.ruling {
-            Ruling::Refuse => return Err(Rejection::Refused),
-            Ruling::KeepAsAsked if !self.verdict.permits(backend.spec.reach) => return Err(Rejection::PrivacyAsked),
-            Ruling::KeepAsFound if !self.verdict.permits(backend.spec.reach) => {
-                let findings = u32::try_from(self.verdict.findings.len()).unwrap_or(u32::MAX);
-                return Err(Rejection::PrivacyFound { findings });
-            }
-            Ruling::Free | Ruling::KeepAsAsked | Ruling::KeepAsFound => {}
-        }
+        Rejection::by_guard(self.verdict, backend.spec.reach)?;
         if self.order.rank(backend.spec.tier).is_none() {
             return Err(constraints.tier.map_or(Rejection::NotInChain, Rejection::OtherTier));
         }
@@ -299,9 +291,7 @@ impl Judge<'_> {
         {
             return Err(firm(Rejection::OtherModel(wanted.clone())));
         }
-        if !self.verdict.permits(backend.reach_of(model)) {
-            return Err(firm(Rejection::PrivacyAsked));
-        }
+        Rejection::by_guard(self.verdict, backend.reach_of(model)).map_err(firm)?;
         self.is_able(model).map_err(firm)?;
         let estimate = self.estimate(backend, model);
         self.is_affordable(&estimate).map_err(firm)?;

@@ -147,6 +147,35 @@ fn a_drained_tier_gives_way_and_the_decision_says_why() {
 }
 
 #[test]
+fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
+    use super::super::health::FoundModel;
+    let mut fleet = fleet();
+    fleet.backends[1] = Arc::new(backend(Tier::Local, "ollama", &[("big", Pricing::Free, &[])]));
+    let ollama = Arc::make_mut(&mut fleet.backends[1]);
+    Arc::make_mut(&mut ollama.models[0].spec).aliases.push("small".into());
+    let found = |id: &str, remote| FoundModel { id: id.to_owned(), remote, ..FoundModel::default() };
+    let report = ProbeReport {
+        health: Health::Up,
+        detail: String::new(),
+        key_refused: false,
+        took: Duration::ZERO,
+        // The alias of the one is the id of the other, and only the first of them leaves this machine.
+        models: Some(vec![found("big", true), found("small", false)]),
+    };
+    fleet.observe(&"ollama".into(), report, NOW);
+    for (text, privacy, code) in
+        [("hi", Privacy::High, "privacy_asked"), ("hi ada@example.org", Privacy::Standard, "privacy_found")]
+    {
+        let decision = route(&fleet, text, Constraints { privacy, ..Constraints::default() });
+        assert!(decision.candidates.is_empty(), "{:?}", decision.candidates);
+        assert_eq!(code_of(&decision, Tier::Local), code);
+    }
+    let permit = fleet.admit(&"ollama".into(), &"big".into(), Money::ZERO, false, NOW).expect("it is up");
+    assert_eq!(permit.reach, Reach::Outside);
+    fleet.release(permit, NOW);
+}
+
+#[test]
 fn every_backend_not_taken_has_a_reason() {
     let decision = route(&fleet(), "hi", Constraints { privacy: Privacy::High, ..Constraints::default() });
     for tier in [Tier::Claude, Tier::Gpu, Tier::Frontier] {

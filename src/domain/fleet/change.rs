@@ -2,6 +2,7 @@
 //!
 //! These methods are the only ones that change a fleet. They perform no I/O and read no clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::super::id::{BackendId, ModelId};
 use super::super::latency::Sample;
 use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
+use super::super::privacy::Reach;
 use super::super::rejection::Rejection;
 use super::super::spend::Day;
 use super::super::tier::{Target, Tier};
@@ -36,6 +38,9 @@ pub struct Permit {
     pub backend: BackendId,
     /// The model.
     pub model: ModelId,
+    /// Whether a prompt sent to the model leaves this machine, as known when leave was given: a probe may have found
+    /// since the decision that somebody else's machine runs the model.
+    pub reach: Reach,
     /// The money set aside.
     pub reserved: Money,
     backend_trial: Option<u64>,
@@ -116,6 +121,7 @@ impl Fleet {
             tier: found.spec.tier,
             backend: backend.clone(),
             model: model.clone(),
+            reach: found.reach_of(one),
             reserved: reserve,
             backend_trial,
             model_trial,
@@ -361,9 +367,16 @@ impl Backend {
             model.presence = if listed { Presence::Present } else { Presence::Missing };
         }
         self.models.retain(|model| !model.found || model.presence == Presence::Present || model.in_flight > 0);
+        let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
         for one in found {
             let id = ModelId::from(one.id.as_str());
-            if let Some(model) = self.models.iter_mut().find(|model| model.id == id || model.is_named(&id)) {
+            // A model's own id before another one's alias: what is said of the one must not be taken for the other.
+            let own = self.models.iter().position(|model| model.id == id);
+            let place = own.or_else(|| {
+                let alias = |model: &Model| model.is_named(&id) && !listed.contains(model.id.as_str());
+                self.models.iter().position(alias)
+            });
+            if let Some(model) = place.and_then(|place| self.models.get_mut(place)) {
                 model.loaded = one.loaded;
                 let spec = Arc::make_mut(&mut model.spec);
                 spec.remote = one.remote;

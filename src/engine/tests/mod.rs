@@ -31,6 +31,7 @@ use crate::telemetry::{Refresh, Telemetry};
 pub(super) struct Bench {
     pub engine: Engine,
     pub claude: Scripted,
+    pub local: Scripted,
     pub gpu: Scripted,
     pub frontier: Scripted,
 }
@@ -65,7 +66,7 @@ impl Bench {
             clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
             simulated: false,
         });
-        Self { engine, claude, gpu, frontier }
+        Self { engine, claude, local, gpu, frontier }
     }
 
     pub fn answering() -> Self {
