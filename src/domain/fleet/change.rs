@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::failure::{Failure, FailureClass, Penalty};
 use super::super::health::{FoundModel, Health, ProbeReport};
 use super::super::id::{BackendId, ModelId};
-use super::super::latency::Sample;
+use super::super::latency::{Sample, Summary, Window};
 use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
 use super::super::privacy::Reach;
@@ -213,21 +213,35 @@ impl Fleet {
         if self.pins.len() == before { Err(CommandError::NotPinned(target.clone())) } else { Ok(()) }
     }
 
-    /// Time passed: drops what has expired, and counts rented hours and days.
+    /// Time passed: drops what has expired or is too old to count, and counts rented hours and days.
     pub fn advance(&mut self, now: Timestamp, day: Day) {
         Arc::make_mut(&mut self.spend).advance(now, day);
         self.pins.retain(|pin| pin.until.is_none_or(|until| now < until));
         for tier in &mut self.tiers {
             tier.admin.expire(now);
+            forget_old(&mut tier.window, &mut tier.summary, now);
         }
         for backend in &mut self.backends {
             let expired = |admin: &Admin| admin.until.is_some_and(|until| now >= until);
-            if expired(&backend.admin) || backend.models.iter().any(|model| expired(&model.admin)) {
+            let old = |model: &Model| expired(&model.admin) || model.window.has_old(now);
+            if expired(&backend.admin) || backend.models.iter().any(old) {
                 let backend = Arc::make_mut(backend);
                 backend.admin.expire(now);
-                backend.models.iter_mut().for_each(|model| model.admin.expire(now));
+                for model in &mut backend.models {
+                    model.admin.expire(now);
+                    forget_old(&mut model.window, &mut model.summary, now);
+                }
             }
         }
+    }
+}
+
+/// Without this a model that was slow once would be held to it for ever: out of reach, it gets no request to show better.
+fn forget_old(window: &mut Arc<Window>, summary: &mut Summary, now: Timestamp) {
+    if window.has_old(now) {
+        let window = Arc::make_mut(window);
+        window.forget_old(now);
+        *summary = window.summary(now);
     }
 }
 
@@ -253,7 +267,8 @@ impl Backend {
             model.rate_limited_until = None;
             model.presence = Presence::Present;
         }
-        if self.health != Health::Up {
+        // What is degraded answers too: only a probe knows when that is over.
+        if !matches!(self.health, Health::Up | Health::Degraded) {
             self.health = Health::Up;
             self.detail = Arc::from("");
         }
@@ -320,16 +335,9 @@ impl Backend {
         let (count, failed) = self.attempts();
         #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
         let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
-        match (self.health, failing) {
-            (Health::Up, true) => {
-                self.health = Health::Degraded;
-                self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
-            }
-            (Health::Degraded, false) => {
-                self.health = Health::Up;
-                self.detail = Arc::from("");
-            }
-            _ => {}
+        if failing && self.health == Health::Up {
+            self.health = Health::Degraded;
+            self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
         }
     }
 
@@ -342,7 +350,8 @@ impl Backend {
                 _ => now,
             };
             self.trouble = Some(Trouble::KeyRefused { since });
-        } else if report.health == Health::Up && matches!(self.trouble, Some(Trouble::KeyRefused { .. })) {
+        } else if matches!(report.health, Health::Up | Health::Warming)
+            && matches!(self.trouble, Some(Trouble::KeyRefused { .. })) {
             self.trouble = None;
         }
         if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {
