@@ -91,12 +91,8 @@ mod tests {
         let backends = super::super::tests::backends();
         let mut fleet = Fleet::new(backends, Spend::new(Timestamp(0), Day(0), None));
         let (inbox, mut messages) = tokio::sync::mpsc::channel(4);
-        let ask = Ask {
-            backend: Tier::Claude.name().into(),
-            model: "model".into(),
-            reserve: Money(100),
-            last_resort: false,
-        };
+        let ask =
+            Ask { backend: Tier::Claude.name().into(), model: "model".into(), reserve: Money(100), last_resort: false };
         {
             let mut asking = pin!(Lease::acquire(&inbox, ask));
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::actor::{Counters, Message};
-use self::work::Work;
+use self::work::{InFlight, Work};
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};
 use crate::domain::fleet::{CommandError, KeyState};
@@ -197,9 +197,7 @@ impl Engine {
         if shared.stop.is_cancelled() {
             return Err(CallError::ShuttingDown);
         }
-        if shared.counters.in_flight.load(Ordering::Relaxed) >= MOST_REQUESTS {
-            return Err(CallError::Busy { limit: MOST_REQUESTS });
-        }
+        let counted = InFlight::within(MOST_REQUESTS, shared).ok_or(CallError::Busy { limit: MOST_REQUESTS })?;
         let (request, guarded, decision) = self.consider(prompt, constraints, caller);
         let decision = Arc::new(decision);
         let id = request.id;
@@ -217,17 +215,21 @@ impl Engine {
             return Err(CallError::NoRoute(decision));
         }
         let cancel = shared.abort.child_token();
-        let (progress, receiver) = mpsc::channel(PROGRESS);
+        let (progress, receiver) = mpsc::channel(PROGRESS + 1);
         let work = Work {
             shared: Arc::clone(shared),
             request,
             guarded,
             decision: Arc::clone(&decision),
+            ending: progress.clone().try_reserve_owned().ok(),
             progress,
             cancel: cancel.clone(),
             delivery,
         };
-        shared.requests.spawn(work.run());
+        shared.requests.spawn(async move {
+            work.run().await;
+            drop(counted);
+        });
         Ok(Answer { id, decision, progress: receiver, cancel: cancel.drop_guard() })
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Work {
     pub guarded: Guarded,
     pub decision: Arc<Decision>,
     pub progress: mpsc::Sender<Progress>,
+    /// Room for the end, so that a caller who reads no more cannot keep the request from ending.
+    pub ending: Option<mpsc::OwnedPermit<Progress>>,
     pub cancel: CancellationToken,
     pub delivery: Delivery,
 }
@@ -54,9 +56,8 @@ enum Step {
 impl Work {
     /// Runs the request to its end. Whatever happens, it ends in exactly one [`Fact::Finished`] and, as long as somebody
     /// listens, one [`Progress::Ended`].
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let started = Instant::now();
-        let _counted = InFlight::new(&self.shared);
         let accepted = Message::Accepted { request: self.request.id, cancel: self.cancel.clone() };
         // A closed inbox shows when leave is asked for.
         drop(self.shared.inbox.send(accepted).await);
@@ -89,7 +90,9 @@ impl Work {
             total: started.elapsed(),
             attempts,
         })));
-        drop(self.progress.send(Progress::Ended(ended)).await);
+        if let Some(slot) = self.ending.take() {
+            slot.send(Progress::Ended(ended));
+        }
     }
 
     async fn serve(
@@ -290,12 +293,15 @@ impl Work {
 }
 
 /// Counts a request in flight for as long as it lives.
-struct InFlight(Arc<Shared>);
+pub(super) struct InFlight(Arc<Shared>);
 
 impl InFlight {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(shared))
+    /// Counts one more; `None` if that would be more than `most`. It has to be counted before its task runs: a flood that
+    /// is counted later takes every slot of the actor's inbox, and then nobody gets a second one.
+    pub fn within(most: u32, shared: &Arc<Shared>) -> Option<Self> {
+        let counted = Self(Arc::clone(shared));
+        let before = shared.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        (before < most).then_some(counted)
     }
 }
 

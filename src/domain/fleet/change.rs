@@ -351,7 +351,8 @@ impl Backend {
             };
             self.trouble = Some(Trouble::KeyRefused { since });
         } else if matches!(report.health, Health::Up | Health::Warming)
-            && matches!(self.trouble, Some(Trouble::KeyRefused { .. })) {
+            && matches!(self.trouble, Some(Trouble::KeyRefused { .. }))
+        {
             self.trouble = None;
         }
         if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {

@@ -284,7 +284,8 @@ mod tests {
             change(&mut prompt);
             Guarded::inspect(Arc::new(prompt), Privacy::Standard, &GuardPolicy::default()).verdict().ruling
         };
-        let part = |part: Part| with(&|prompt| prompt.messages.push(Message { role: Role::User, parts: vec![part.clone()] }));
+        let part =
+            |part: Part| with(&|prompt| prompt.messages.push(Message { role: Role::User, parts: vec![part.clone()] }));
         let call = |name: &str, arguments| {
             Part::ToolCall(ToolCall { id: "1".into(), name: name.into(), arguments, signature: None })
         };
