@@ -179,14 +179,19 @@ impl Report {
             return Cost::known(cost, CostBasis::Reported);
         }
         let held = Some(self.held.unwrap_or(self.total));
+        let produced = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
         match (&self.outcome, self.usage) {
+            // What was reported before the break is a beginning, not the bill.
+            (Err(failure), Some(usage)) if broke_off(failure.class) => {
+                let usage = Usage { output: usage.output.max(produced), ..usage };
+                pricing.settle(Some(&usage), held, true, now)
+            }
             (_, Some(usage)) => pricing.settle(Some(&usage), held, false, now),
             (Err(failure), None) if !may_have_been_billed(failure.class) && self.received == 0 => {
                 Cost::known(Money::ZERO, CostBasis::Priced)
             }
             (Err(_), None) => {
-                let output = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
-                let usage = Usage { input: u64::from(input_tokens), output, ..Usage::default() };
+                let usage = Usage { input: u64::from(input_tokens), output: produced, ..Usage::default() };
                 pricing.settle(Some(&usage), held, true, now)
             }
             (Ok(_), None) => pricing.settle(None, held, false, now),
@@ -224,13 +229,17 @@ impl Report {
 }
 
 const fn may_have_been_billed(class: FailureClass) -> bool {
+    broke_off(class) || matches!(class, FailureClass::Empty)
+}
+
+/// Whether the provider may have gone on after the last that was heard of it.
+const fn broke_off(class: FailureClass) -> bool {
     matches!(
         class,
         FailureClass::Silent
             | FailureClass::Stalled
             | FailureClass::Truncated
             | FailureClass::Garbled
-            | FailureClass::Empty
             | FailureClass::Cancelled
     )
 }
