@@ -28,6 +28,10 @@ pub(super) struct Errand<'a> {
     pub timeouts: Timeouts,
     /// The end of the whole request's time for a first token.
     pub deadline: Instant,
+    /// Whether earlier attempts have had some of that time.
+    pub late: bool,
+    /// What an answer takes that comes all at once, beyond the time for its first token; nothing, where it is streamed.
+    pub whole: Duration,
     pub cancel: &'a CancellationToken,
     pub progress: &'a mpsc::Sender<Progress>,
     /// Called when the first meaningful token has arrived.
@@ -43,6 +47,8 @@ pub(super) struct Report {
     pub usage: Option<Usage>,
     reported_cost: Option<Money>,
     held: Option<Duration>,
+    /// Ran out of time that others had used up, which says nothing of the backend.
+    pub blameless: bool,
     /// Bytes of answer received, for an estimate where usage never came.
     received: usize,
 }
@@ -59,6 +65,7 @@ impl Errand<'_> {
             usage: None,
             reported_cost: None,
             held: None,
+            blameless: false,
             received: 0,
         };
         let outcome = tokio::select! {
@@ -69,13 +76,15 @@ impl Errand<'_> {
         report.total = started.elapsed();
         if let Err(failure) = &outcome {
             report.usage = report.usage.or(failure.usage);
+            let hurried = self.late && self.deadline < started + self.timeouts.first_token;
+            report.blameless = hurried && failure.class == FailureClass::Silent;
         }
         report.outcome = outcome;
         report
     }
 
     async fn exchange(&self, started: Instant, report: &mut Report) -> Result<Finish, Failure> {
-        let first_by = (started + self.timeouts.first_token).min(self.deadline);
+        let first_by = (started + self.timeouts.first_token).min(self.deadline) + self.whole;
         let silent = |_| {
             let waited = started.elapsed().as_secs_f32();
             Failure::new(FailureClass::Silent, &format!("no first token within {waited:.1} s"))
@@ -216,7 +225,7 @@ impl Report {
                     tokens_per_second,
                 })
             }
-            Err(failure) if is_the_backends_fault(failure.class) => Some(Sample {
+            Err(failure) if is_the_backends_fault(failure.class) && !self.blameless => Some(Sample {
                 at,
                 ok: false,
                 first_token_ms: millis(self.first_token.unwrap_or(self.total)),

@@ -16,6 +16,7 @@ use super::lease::{Lease, Refused};
 use super::{Delivery, Shared};
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::fleet::Model;
 use crate::domain::id::BackendId;
 use crate::domain::money::Money;
 use crate::domain::privacy::Guarded;
@@ -27,6 +28,8 @@ use crate::provider::{Call, Finish};
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The pause where the provider named none.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(500);
+/// The actor counts a hold from when it hears of the failure, which is a little later than when it happened.
+const MARGIN: Duration = Duration::from_millis(50);
 
 /// One request on its way.
 pub(super) struct Work {
@@ -127,15 +130,15 @@ impl Work {
                     if failure.class.concerns_backend() {
                         given_up.push(candidate.backend.clone());
                     }
-                    if again.is_none() && failure.class.may_retry() {
-                        again = Some((candidate, failure.retry_after.unwrap_or(DEFAULT_PAUSE)));
+                    if let Some(pause) = pause(&failure).filter(|pause| again.is_none_or(|(_, least)| *pause < least)) {
+                        again = Some((candidate, pause));
                     }
                 }
             }
         }
-        // Nobody else is left. The first who only asked for patience gets one more try, if the patience asked for is short.
+        // Nobody else is left. Who asked for the least patience gets one more try, if that is short.
         if let Some((candidate, pause)) = again
-            && pause <= LONGEST_PAUSE
+            && pause <= LONGEST_PAUSE + MARGIN
             && Instant::now() + pause < deadline
             && u32::try_from(attempts.len()).unwrap_or(u32::MAX) < self.shared.policy.max_attempts
         {
@@ -230,6 +233,8 @@ impl Work {
             call: &call,
             timeouts: backend.spec.timeouts,
             deadline,
+            late: number > 1,
+            whole: self.whole_answer(candidate, model),
             cancel: &self.cancel,
             progress: &self.progress,
             on_first_token: &on_first_token,
@@ -254,7 +259,10 @@ impl Work {
         });
         lease.settle(Settled {
             sample: report.sample(now),
-            failure: attempt.outcome.as_ref().err().cloned(),
+            failure: match &attempt.outcome {
+                Err(_) if report.blameless => Some(Failure::new(FailureClass::Cancelled, "no time was left for it")),
+                outcome => outcome.as_ref().err().cloned(),
+            },
             usage: report.usage,
             cost,
         });
@@ -285,11 +293,31 @@ impl Work {
         }
     }
 
+    /// How long an answer that is asked for whole may take beyond its first token: twice what a long one of its task is
+    /// expected to. Streamed answers show that they move, and need no such allowance.
+    #[expect(clippy::cast_precision_loss, reason = "a rough allowance")]
+    fn whole_answer(&self, candidate: &Candidate, model: &Model) -> Duration {
+        if self.delivery == Delivery::Streamed {
+            return Duration::ZERO;
+        }
+        let assumed = self.shared.policy.assumed[candidate.tier.index()].tokens_per_second;
+        let speed = model.summary.tokens_per_second.unwrap_or(assumed as f32).max(1.0);
+        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed)
+    }
+
     fn without_quotes(&self, failure: Failure) -> Failure {
         let texts = self.request.prompt.every_text();
         let texts: Vec<&str> = texts.iter().map(|(_, text)| &**text).collect();
         failure.without_quotes_of(&texts)
     }
+}
+
+/// How long to wait before the same candidate is tried once more; `None` where that would be of no use. A rate limit
+/// without a time is held for longer than a caller waits.
+fn pause(failure: &Failure) -> Option<Duration> {
+    let named = failure.retry_after.map(|pause| pause.saturating_add(MARGIN));
+    let unnamed = (failure.class != FailureClass::RateLimited).then_some(DEFAULT_PAUSE);
+    named.or(unnamed).filter(|_| failure.class.may_retry())
 }
 
 /// Counts a request in flight for as long as it lives.
