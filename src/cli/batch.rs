@@ -98,10 +98,12 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCod
         .buffer_unordered(usize::from(args.concurrency));
     let started = Instant::now();
     let mut tally = Tally::default();
+    // One listener for the whole batch: a new one per reply would miss what comes between two of them.
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let interrupted = loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => break true,
+            _ = &mut interrupt => break true,
             reply = replies.next() => match reply {
                 None => break false,
                 Some((id, reply)) => {
@@ -225,15 +227,22 @@ fn write_line(sink: &mut File, path: &Path, value: &Value) -> Result<(), Failure
 
 impl Tally {
     fn count(&mut self, reply: &Result<Reply, CallError>) {
-        match reply {
+        // Attempts that failed before the one that answered cost as well.
+        let attempts = match reply {
             Ok(reply) => {
                 self.answered += 1;
-                match reply.ending.cost.amount {
-                    Some(amount) => self.cost += amount,
-                    None => self.unknown_costs += 1,
-                }
+                reply.ending.attempts.as_slice()
             }
-            Err(_) => self.failed += 1,
+            Err(error) => {
+                self.failed += 1;
+                if let CallError::AllFailed(last) = error { std::slice::from_ref(last) } else { &[] }
+            }
+        };
+        for attempt in attempts {
+            match attempt.cost.amount {
+                Some(amount) => self.cost += amount,
+                None => self.unknown_costs += 1,
+            }
         }
     }
 
