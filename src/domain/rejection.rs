@@ -197,6 +197,20 @@ impl Rejection {
         matches!(self, Self::Down { .. } | Self::BreakerOpen { .. })
     }
 
+    /// Whether the reason lies in what the request demands or says, rather than in the state of things.
+    #[must_use]
+    pub const fn follows_from_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::PrivacyAsked
+                | Self::PrivacyFound { .. }
+                | Self::OtherTier(_)
+                | Self::OtherBackend
+                | Self::OtherModel(_)
+                | Self::NotInChain
+        )
+    }
+
     /// What would let the backend through.
     #[must_use]
     pub fn remedy(&self) -> String {

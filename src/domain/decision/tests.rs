@@ -243,6 +243,55 @@ fn a_pin_to_what_cannot_serve_is_void_and_says_so() {
 }
 
 #[test]
+fn the_headline_names_what_the_operator_can_do_something_about() {
+    let private = || Constraints { privacy: Privacy::High, ..Constraints::default() };
+    let mut one = fleet();
+    drain(&mut one, Tier::Local);
+    assert_eq!(route(&one, "Explain tides", private()).headline(), "nobody can serve it: tier drained");
+    // The others are out because another backend was asked for; that is no news to who asked for it.
+    let asked = Constraints { backend: Some("ollama".into()), ..Constraints::default() };
+    assert_eq!(route(&one, "Explain tides", asked).headline(), "nobody can serve it: tier drained");
+    drain(&mut one, Tier::Claude);
+    let asked = |fallback| Constraints { tier: Some(Tier::Claude), fallback, ..Constraints::default() };
+    assert_eq!(
+        route(&one, "Explain tides", asked(true)).headline(),
+        "frontier stands in for tier claude: tier drained"
+    );
+    assert_eq!(route(&fleet(), "hi", asked(true)).headline(), "the request asks for tier claude");
+    let model = Constraints { model: Some("opus".into()), fallback: true, ..Constraints::default() };
+    assert_eq!(route(&fleet(), "hi", model.clone()).headline(), "the request asks for model opus");
+    assert_eq!(route(&one, "Explain tides", model).headline(), "frontier stands in for model opus: tier drained");
+}
+
+#[test]
+fn a_pin_that_allows_nothing_else_reaches_an_ill_target_as_the_last_resort() {
+    let mut fleet = fleet();
+    let down = ProbeReport {
+        health: Health::Down,
+        detail: "connection refused".to_owned(),
+        key_refused: false,
+        took: Duration::ZERO,
+        models: None,
+    };
+    fleet.observe(&"runpod".into(), down, NOW);
+    let pin = |only| Pin {
+        target: Arc::new(Target::Tier(Tier::Gpu)),
+        scope: PinScope::All,
+        only,
+        by: Arc::from("test"),
+        since: NOW,
+        until: None,
+        reason: Arc::from(""),
+    };
+    fleet.pin(pin(true)).expect("tiers always exist");
+    let decision = route(&fleet, "hi", Constraints::default());
+    let only = decision.chosen().expect("better than refusing for certain");
+    assert!(only.last_resort && only.tier == Tier::Gpu && decision.candidates.len() == 1);
+    fleet.pin(pin(false)).expect("tiers always exist");
+    assert!(route(&fleet, "hi", Constraints::default()).chosen().is_some_and(|one| one.tier != Tier::Gpu));
+}
+
+#[test]
 fn the_chosen_tier_stands_where_scripts_look_for_it() {
     let json = serde_json::to_value(route(&fleet(), "Explain tides", Constraints::default())).expect("serialises");
     assert_eq!(json["chosen"]["tier"], "claude");
