@@ -307,7 +307,9 @@ impl Backend {
             }
             Penalty::ModelMissing => {
                 model.presence = Presence::Missing;
-                self.forget_trials(permit, now);
+                // Not every backend lists its models, and then only another try can tell that it is back.
+                model.breaker.fail(permit.model_trial, true, now);
+                self.breaker.forget(permit.backend_trial, now);
             }
             Penalty::None => self.forget_trials(permit, now),
         }
@@ -360,8 +362,14 @@ impl Backend {
         }
         self.health = report.health;
         self.detail = Arc::from(report.detail.as_str());
-        if let Some(found) = report.models {
-            self.merge_models(found);
+        match report.models {
+            Some(found) => self.merge_models(found),
+            None if matches!(self.health, Health::Up | Health::Warming) => {
+                for model in self.models.iter_mut().filter(|model| model.presence == Presence::Missing) {
+                    model.presence = Presence::Unknown;
+                }
+            }
+            None => {}
         }
         self.judge_error_ratio();
     }

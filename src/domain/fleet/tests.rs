@@ -111,3 +111,13 @@ fn old_measurements_are_forgotten_though_no_new_ones_come() {
     assert_eq!(fleet.backends[0].models[0].summary, Summary::default());
     assert_eq!(fleet.tier(Tier::Gpu).summary, Summary::default());
 }
+
+#[test]
+fn a_model_once_missing_is_asked_for_again_where_no_list_can_tell() {
+    let mut fleet = fleet(None);
+    attempt(&mut fleet, Cost::UNKNOWN, Some(FailureClass::ModelMissing), NOW);
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW), Err(Rejection::ModelMissing));
+    probe(&mut fleet, Health::Up, "1 worker", false);
+    assert!(fleet.routable(&fleet.backends[0], NOW).is_err(), "not at every probe");
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW.after(Duration::from_secs(60))), Ok(()));
+}
