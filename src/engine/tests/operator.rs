@@ -163,3 +163,27 @@ async fn a_flood_of_requests_is_refused_rather_than_queued_without_bound() {
     let idle = snapshots.wait_for(|snapshot| snapshot.fleet.in_flight(&Target::Tier(Tier::Claude)) == 0).await;
     assert!(idle.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_ready_is_probed_at_once() {
+    use crate::domain::health::Health;
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::with(ok(), ok(), ok(), ok(), |config| {
+        config.backends.iter_mut().for_each(|one| one.probe_every = Duration::from_secs(300));
+    });
+    bench.engine.first_probes(Duration::from_secs(1)).await;
+    for target in [Target::Tier(Tier::Claude), Target::Backend("claude".into())] {
+        bench.claude.set_health(Health::Degraded);
+        set(&bench.engine, target.clone(), AdminState::Maint, None).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        set(&bench.engine, target, AdminState::Ready, None).await;
+        let mut snapshots = bench.engine.snapshots();
+        let seen = snapshots.wait_for(|snapshot| {
+            snapshot.fleet.of_tier(Tier::Claude).all(|backend| backend.health == Health::Degraded)
+        });
+        assert!(tokio::time::timeout(Duration::from_secs(2), seen).await.is_ok());
+        bench.claude.set_health(Health::Up);
+        bench.engine.command(Command::Probe(None), &Arc::from("tester")).await.expect("probes are asked for");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
