@@ -294,6 +294,7 @@ impl fmt::Display for Rejection {
             }
             Self::TooDear { cost, limit } => write!(f, "could cost {cost} > {limit}"),
             Self::PriceUnknown => f.write_str("price unknown under a cost limit"),
+            Self::OverBudget { left, .. } if *left <= Money::ZERO => f.write_str("today's limit is used up"),
             Self::OverBudget { cost, left } => write!(f, "could cost {cost}, {left} left of today's limit"),
             Self::BackendFailed => f.write_str("the backend just failed this request"),
         }

@@ -353,7 +353,8 @@ impl Judge<'_> {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
         let measured = model.summary.first_token.map(|found| found.p95);
         let cold = model.loaded == Some(false) || backend.health == Health::Warming;
-        let first_token_ms = measured.unwrap_or(assumed.first_token_ms) + if cold { assumed.cold_start_ms } else { 0 };
+        let loading = if cold { assumed.cold_start_ms } else { 0 };
+        let first_token_ms = measured.unwrap_or(assumed.first_token_ms).saturating_add(loading);
         let output = self.analysis.output_tokens;
         let cost = |tokens: u32| {
             let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
