@@ -80,10 +80,11 @@ async fn whole(answer: Answer, output: &Output) -> Result<(), Failure> {
 
 async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
     let mut ends_with_newline = true;
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let progress = tokio::select! {
             progress = answer.next() => progress,
-            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+            _ = &mut interrupt => return Err(Failure::Interrupted),
         };
         match progress {
             Some(Progress::Text(piece)) => {
@@ -93,7 +94,7 @@ async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
             Some(Progress::ToolCall(call)) => output.note(&format!("the model asks for the tool {}", call.name)),
             Some(Progress::AttemptFailed(attempt)) => {
                 let why = attempt.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                output.note(&format!("{} {} failed, trying the next: {why}", attempt.tier, attempt.backend));
+                output.note(&format!("{} {} failed: {why}", attempt.tier, attempt.backend));
             }
             Some(Progress::Attempting(_) | Progress::FirstToken(_) | Progress::Thinking(_)) => {}
             Some(Progress::Ended(end)) => {

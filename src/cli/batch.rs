@@ -98,10 +98,12 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCod
         .buffer_unordered(usize::from(args.concurrency));
     let started = Instant::now();
     let mut tally = Tally::default();
+    // One listener for the whole batch: a new one per reply would miss what comes between two of them.
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let interrupted = loop {
         tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => break true,
+            _ = &mut interrupt => break true,
             reply = replies.next() => match reply {
                 None => break false,
                 Some((id, reply)) => {
@@ -140,10 +142,17 @@ fn finished(path: &Path) -> Result<HashSet<String>, Failure> {
     };
     let mut ids = HashSet::new();
     let mut ends_cleanly = true;
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
-        let value: Option<Value> = serde_json::from_str(&line).ok();
-        ends_cleanly = value.is_some();
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        // As bytes: the cut may have gone through a character.
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line);
+        if read.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))? == 0 {
+            break;
+        }
+        ends_cleanly = line.ends_with(b"\n");
+        let value: Option<Value> = serde_json::from_slice(&line).ok();
         if let Some(value) = value.filter(|value| value["ok"] == Value::Bool(true))
             && let Some(id) = value["id"].as_str()
         {
@@ -218,15 +227,22 @@ fn write_line(sink: &mut File, path: &Path, value: &Value) -> Result<(), Failure
 
 impl Tally {
     fn count(&mut self, reply: &Result<Reply, CallError>) {
-        match reply {
+        // Attempts that failed before the one that answered cost as well.
+        let attempts = match reply {
             Ok(reply) => {
                 self.answered += 1;
-                match reply.ending.cost.amount {
-                    Some(amount) => self.cost += amount,
-                    None => self.unknown_costs += 1,
-                }
+                reply.ending.attempts.as_slice()
             }
-            Err(_) => self.failed += 1,
+            Err(error) => {
+                self.failed += 1;
+                if let CallError::AllFailed(last) = error { std::slice::from_ref(last) } else { &[] }
+            }
+        };
+        for attempt in attempts {
+            match attempt.cost.amount {
+                Some(amount) => self.cost += amount,
+                None => self.unknown_costs += 1,
+            }
         }
     }
 
@@ -240,5 +256,27 @@ impl Tally {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let unknown = if self.unknown_costs > 0 { format!(" + {} unknown", self.unknown_costs) } else { String::new() };
         format!("[{bar}] {done}/{all}{failed}  {rate:.1}/s  {}{unknown}", self.cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_that_was_cut_anywhere_is_gone_on_with() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.jsonl");
+        let whole = "{\"id\":\"a\",\"ok\":true,\"text\":\"é\"}\n{\"id\":\"b\",\"ok\":true,\"text\":\"é\"}\n";
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole.as_bytes()[..cut]).expect("written");
+            let ids = finished(&path).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            let mut file = OpenOptions::new().append(true).open(&path).expect("opens");
+            write_line(&mut file, &path, &json!({"id": "c", "ok": true})).expect("written");
+            drop(file);
+            let mut expected = ids;
+            expected.insert("c".to_owned());
+            assert_eq!(finished(&path).expect("read"), expected, "cut at {cut}");
+        }
     }
 }

@@ -106,20 +106,44 @@ impl Shape {
 pub fn text(words: &[String]) -> Result<String, Failure> {
     let from_pipe = words.is_empty() || words == ["-"];
     if !from_pipe {
-        return Ok(words.join(" "));
+        return not_empty(words.join(" "));
     }
     let input = std::io::stdin();
     if words.is_empty() && input.is_terminal() {
         return Err(Failure::Usage("give a prompt, or pipe one in".into()));
     }
-    let mut text = String::new();
-    input
-        .lock()
-        .take(LONGEST_PROMPT)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::Usage(format!("cannot read the prompt from standard input: {error}")))?;
-    if text.trim().is_empty() {
-        return Err(Failure::Usage("the prompt is empty".into()));
+    read_prompt(input.lock())
+}
+
+fn read_prompt(input: impl Read) -> Result<String, Failure> {
+    let cannot = |why: &dyn std::fmt::Display| Failure::Usage(format!("cannot read the prompt: {why}"));
+    let mut bytes = Vec::new();
+    input.take(LONGEST_PROMPT + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    // A part of a prompt is never sent as the whole.
+    if bytes.len() as u64 > LONGEST_PROMPT {
+        return Err(cannot(&format!("it is longer than {} MiB", LONGEST_PROMPT / (1024 * 1024))));
     }
-    Ok(text)
+    not_empty(String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?)
+}
+
+fn not_empty(text: String) -> Result<String, Failure> {
+    if text.trim().is_empty() { Err(Failure::Usage("the prompt is empty".into())) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_taken_whole_or_not_at_all() {
+        assert_eq!(read_prompt("hi\n".as_bytes()).expect("a prompt"), "hi\n");
+        for (input, why) in [
+            (b" \n".to_vec(), "the prompt is empty"),
+            (vec![0xff], "cannot read the prompt: it is not UTF-8"),
+            (vec![b'x'; 32 * 1024 * 1024 + 1], "cannot read the prompt: it is longer than 32 MiB"),
+        ] {
+            assert_eq!(read_prompt(&input[..]).expect_err("no prompt").to_string(), why);
+        }
+        assert!(text(&[String::new()]).is_err());
+    }
 }

@@ -89,6 +89,17 @@ impl Window {
         self.samples.push_back(sample);
     }
 
+    /// Drops what is too old to count.
+    pub fn forget_old(&mut self, now: Timestamp) {
+        self.samples.retain(|sample| now.since(sample.at) <= WINDOW_AGE);
+    }
+
+    /// Whether any of it is too old to count.
+    #[must_use]
+    pub fn has_old(&self, now: Timestamp) -> bool {
+        self.samples.front().is_some_and(|oldest| now.since(oldest.at) > WINDOW_AGE)
+    }
+
     /// The samples no older than `age`, oldest first.
     pub fn within(&self, age: Duration, now: Timestamp) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(move |sample| now.since(sample.at) <= age)

@@ -1,5 +1,7 @@
 //! What is sent to a model: messages, tools and sampling parameters, in one form that every protocol maps from.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -182,24 +184,37 @@ impl Prompt {
             .unwrap_or_default()
     }
 
-    /// Every text that would leave with this prompt, with the index of its message: message texts, tool calls'
-    /// arguments, tool results, tool descriptions and schemas (the last two under the index one past the messages).
-    pub fn every_text(&self) -> Vec<(usize, std::borrow::Cow<'_, str>)> {
+    /// Every text that would leave with this prompt, with the index of its message: message texts, tool calls and their
+    /// results; and, under the index one past the messages, tools, the answer's schema and the texts that end it.
+    pub fn every_text(&self) -> Vec<(usize, Cow<'_, str>)> {
         let mut texts = Vec::new();
         for (index, message) in self.messages.iter().enumerate() {
             for part in &message.parts {
                 match part {
                     Part::Text { text } => texts.push((index, text.as_str().into())),
                     Part::Image { .. } => {}
-                    Part::ToolCall(call) => texts.push((index, call.arguments.to_string().into())),
-                    Part::ToolResult { content, .. } => texts.push((index, content.as_str().into())),
+                    Part::ToolCall(call) => {
+                        texts.push((index, call.name.as_str().into()));
+                        texts.push((index, readable(&call.arguments).into()));
+                    }
+                    Part::ToolResult { name, content, .. } => {
+                        texts.push((index, name.as_str().into()));
+                        texts.push((index, content.as_str().into()));
+                    }
                 }
             }
         }
+        let beside = self.messages.len();
         for tool in &self.tools {
-            texts.push((self.messages.len(), tool.description.as_str().into()));
-            texts.push((self.messages.len(), tool.parameters.to_string().into()));
+            texts.push((beside, tool.name.as_str().into()));
+            texts.push((beside, tool.description.as_str().into()));
+            texts.push((beside, readable(&tool.parameters).into()));
         }
+        if let Format::Schema { name, schema } = &self.sampling.format {
+            texts.push((beside, name.as_str().into()));
+            texts.push((beside, readable(schema).into()));
+        }
+        texts.extend(self.sampling.stop.iter().map(|stop| (beside, stop.as_str().into())));
         texts
     }
 
@@ -214,6 +229,42 @@ impl Prompt {
     pub fn text_bytes(&self) -> usize {
         self.every_text().iter().map(|(_, text)| text.len()).sum()
     }
+}
+
+/// JSON with its texts as a person would read them: an escaped line break must not hide where a word begins.
+fn readable(value: &Value) -> String {
+    fn write(value: &Value, out: &mut String) {
+        match value {
+            Value::String(text) => quote(text, out),
+            Value::Array(items) => {
+                out.push('[');
+                for item in items {
+                    write(item, out);
+                    out.push(',');
+                }
+                out.push(']');
+            }
+            Value::Object(fields) => {
+                out.push('{');
+                for (name, field) in fields {
+                    quote(name, out);
+                    out.push(':');
+                    write(field, out);
+                    out.push(',');
+                }
+                out.push('}');
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+        }
+    }
+    fn quote(text: &str, out: &mut String) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
+    let mut out = String::new();
+    write(value, &mut out);
+    out
 }
 
 impl From<&str> for Prompt {

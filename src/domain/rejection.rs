@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use super::fleet::AdminState;
 use super::id::ModelId;
 use super::money::Money;
+use super::privacy::{Reach, Ruling, Verdict};
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
 
@@ -139,6 +140,24 @@ pub enum Capability {
 }
 
 impl Rejection {
+    /// Whether the guard lets a prompt go where it would go.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it away.
+    pub fn by_guard(verdict: &Verdict, reach: Reach) -> Result<(), Self> {
+        if verdict.permits(reach) {
+            return Ok(());
+        }
+        Err(match verdict.ruling {
+            Ruling::Refuse => Self::Refused,
+            Ruling::KeepAsFound => {
+                Self::PrivacyFound { findings: u32::try_from(verdict.findings.len()).unwrap_or(u32::MAX) }
+            }
+            Ruling::KeepAsAsked | Ruling::Free => Self::PrivacyAsked,
+        })
+    }
+
     /// A stable name for scripts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -176,6 +195,20 @@ impl Rejection {
     #[must_use]
     pub const fn is_about_health(&self) -> bool {
         matches!(self, Self::Down { .. } | Self::BreakerOpen { .. })
+    }
+
+    /// Whether the reason lies in what the request demands or says, rather than in the state of things.
+    #[must_use]
+    pub const fn follows_from_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::PrivacyAsked
+                | Self::PrivacyFound { .. }
+                | Self::OtherTier(_)
+                | Self::OtherBackend
+                | Self::OtherModel(_)
+                | Self::NotInChain
+        )
     }
 
     /// What would let the backend through.
@@ -261,6 +294,7 @@ impl fmt::Display for Rejection {
             }
             Self::TooDear { cost, limit } => write!(f, "could cost {cost} > {limit}"),
             Self::PriceUnknown => f.write_str("price unknown under a cost limit"),
+            Self::OverBudget { left, .. } if *left <= Money::ZERO => f.write_str("today's limit is used up"),
             Self::OverBudget { cost, left } => write!(f, "could cost {cost}, {left} left of today's limit"),
             Self::BackendFailed => f.write_str("the backend just failed this request"),
         }

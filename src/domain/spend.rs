@@ -87,13 +87,14 @@ impl Spend {
         self.session.iter().map(|tier| tier.amount).sum::<Money>() + self.rented
     }
 
-    /// Sets money aside for an attempt.
+    /// Sets money aside for an attempt. What costs nothing is never too much, not even past the limit.
     ///
     /// # Errors
     ///
     /// What is left of the limit, where it is less than the amount; nothing is set aside then.
     pub fn reserve(&mut self, amount: Money) -> Result<(), Money> {
         if let Some(left) = self.headroom()
+            && amount > Money::ZERO
             && amount > left
         {
             return Err(left);

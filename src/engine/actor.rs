@@ -16,13 +16,14 @@ use super::command::Command;
 use super::fact::{Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
 use crate::domain::failure::Failure;
-use crate::domain::fleet::{Admin, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
+use crate::domain::tier::Target;
 use crate::domain::usage::Usage;
 use crate::telemetry::{Refresh, Telemetry};
 
@@ -198,6 +199,15 @@ impl Actor {
                     reason: Arc::clone(reason),
                 };
                 fleet.set_admin(target, admin)?;
+                if *state == AdminState::Ready {
+                    // What is known of it may date from before its maintenance. The probes look at the snapshot.
+                    self.publish();
+                    let within = self.fleet.backends.iter().filter(|backend| match target {
+                        Target::Tier(tier) => backend.spec.tier == *tier,
+                        Target::Backend(id) | Target::Model(id, _) => backend.spec.id == *id,
+                    });
+                    within.for_each(|backend| drop(self.probe_now.send(Some(backend.spec.id.clone()))));
+                }
                 action.target = Some(target.clone());
                 action.state = Some(*state);
             }

@@ -13,7 +13,7 @@ use crate::domain::fleet::Timeouts;
 use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::price::Pricing;
-use crate::domain::privacy::Guarded;
+use crate::domain::privacy::{Guarded, Reach, Withheld};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::provider::{Call, Client, Event, Events, Finish};
@@ -21,11 +21,17 @@ use crate::provider::{Call, Client, Event, Events, Finish};
 /// What an attempt needs.
 pub(super) struct Errand<'a> {
     pub client: &'a Client,
+    /// Where the model runs: an inside backend may list one that is not there.
+    pub reach: Reach,
     pub guarded: &'a Guarded,
     pub call: &'a Call,
     pub timeouts: Timeouts,
     /// The end of the whole request's time for a first token.
     pub deadline: Instant,
+    /// Whether earlier attempts have had some of that time.
+    pub late: bool,
+    /// What an answer takes that comes all at once, beyond the time for its first token; nothing, where it is streamed.
+    pub whole: Duration,
     pub cancel: &'a CancellationToken,
     pub progress: &'a mpsc::Sender<Progress>,
     /// Called when the first meaningful token has arrived.
@@ -41,6 +47,8 @@ pub(super) struct Report {
     pub usage: Option<Usage>,
     reported_cost: Option<Money>,
     held: Option<Duration>,
+    /// Ran out of time that others had used up, which says nothing of the backend.
+    pub blameless: bool,
     /// Bytes of answer received, for an estimate where usage never came.
     received: usize,
 }
@@ -57,6 +65,7 @@ impl Errand<'_> {
             usage: None,
             reported_cost: None,
             held: None,
+            blameless: false,
             received: 0,
         };
         let outcome = tokio::select! {
@@ -67,13 +76,15 @@ impl Errand<'_> {
         report.total = started.elapsed();
         if let Err(failure) = &outcome {
             report.usage = report.usage.or(failure.usage);
+            let hurried = self.late && self.deadline < started + self.timeouts.first_token;
+            report.blameless = hurried && failure.class == FailureClass::Silent;
         }
         report.outcome = outcome;
         report
     }
 
     async fn exchange(&self, started: Instant, report: &mut Report) -> Result<Finish, Failure> {
-        let first_by = (started + self.timeouts.first_token).min(self.deadline);
+        let first_by = (started + self.timeouts.first_token).min(self.deadline) + self.whole;
         let silent = |_| {
             let waited = started.elapsed().as_secs_f32();
             Failure::new(FailureClass::Silent, &format!("no first token within {waited:.1} s"))
@@ -115,14 +126,20 @@ impl Errand<'_> {
         }
     }
 
-    /// The only way out of the engine: an outside client gets a cleared prompt or nothing.
+    /// The only way out of the engine: an outside client gets a cleared prompt or nothing, and so does an inside one for
+    /// a model that runs elsewhere.
     async fn start(&self) -> Result<Events, Failure> {
-        match self.client {
-            Client::Inside(client) => client.start(self.guarded.prompt(), self.call).await,
-            Client::Outside(client) => match self.guarded.clear() {
-                Ok(cleared) => client.start(&cleared, self.call).await,
-                Err(withheld) => Err(Failure::new(FailureClass::BadRequest, &withheld.to_string())),
-            },
+        let withheld = |withheld: Withheld| Failure::new(FailureClass::BadRequest, &withheld.to_string());
+        match (self.client, self.reach) {
+            (Client::Inside(client), Reach::Inside) => client.start(self.guarded.prompt(), self.call).await,
+            (Client::Inside(client), Reach::Outside) => {
+                let cleared = self.guarded.clear().map_err(withheld)?;
+                client.start(cleared.prompt(), self.call).await
+            }
+            (Client::Outside(client), _) => {
+                let cleared = self.guarded.clear().map_err(withheld)?;
+                client.start(&cleared, self.call).await
+            }
         }
     }
 
@@ -171,19 +188,19 @@ impl Report {
             return Cost::known(cost, CostBasis::Reported);
         }
         let held = Some(self.held.unwrap_or(self.total));
-        let received = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
+        let produced = u64::try_from(self.received.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
         match (&self.outcome, self.usage) {
-            (Ok(_), Some(usage)) => pricing.settle(Some(&usage), held, false, now),
-            // Usage that came before the end speaks for the prompt, but hardly for the answer.
-            (Err(_), Some(usage)) => {
-                let usage = Usage { output: usage.output.max(received), ..usage };
+            // What was reported before the break is a beginning, not the bill.
+            (Err(failure), Some(usage)) if broke_off(failure.class) => {
+                let usage = Usage { output: usage.output.max(produced), ..usage };
                 pricing.settle(Some(&usage), held, true, now)
             }
+            (_, Some(usage)) => pricing.settle(Some(&usage), held, false, now),
             (Err(failure), None) if !may_have_been_billed(failure.class) && self.received == 0 => {
                 Cost::known(Money::ZERO, CostBasis::Priced)
             }
             (Err(_), None) => {
-                let usage = Usage { input: u64::from(input_tokens), output: received, ..Usage::default() };
+                let usage = Usage { input: u64::from(input_tokens), output: produced, ..Usage::default() };
                 pricing.settle(Some(&usage), held, true, now)
             }
             (Ok(_), None) => pricing.settle(None, held, false, now),
@@ -208,7 +225,7 @@ impl Report {
                     tokens_per_second,
                 })
             }
-            Err(failure) if is_the_backends_fault(failure.class) => Some(Sample {
+            Err(failure) if is_the_backends_fault(failure.class) && !self.blameless => Some(Sample {
                 at,
                 ok: false,
                 first_token_ms: millis(self.first_token.unwrap_or(self.total)),
@@ -221,13 +238,17 @@ impl Report {
 }
 
 const fn may_have_been_billed(class: FailureClass) -> bool {
+    broke_off(class) || matches!(class, FailureClass::Empty)
+}
+
+/// Whether the provider may have gone on after the last that was heard of it.
+const fn broke_off(class: FailureClass) -> bool {
     matches!(
         class,
         FailureClass::Silent
             | FailureClass::Stalled
             | FailureClass::Truncated
             | FailureClass::Garbled
-            | FailureClass::Empty
             | FailureClass::Cancelled
     )
 }

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Ask, Message, Settled};
 use crate::domain::fleet::Permit;
+use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
@@ -18,12 +19,19 @@ impl Lease {
     pub async fn acquire(inbox: &Sender<Message>, ask: Ask) -> Result<Self, Refused> {
         let slot = inbox.clone().reserve_owned().await.map_err(|_| Refused::Closed)?;
         let (reply, answer) = oneshot::channel();
+        let mut waiting = Waiting { answer, slot: Some(slot) };
         inbox.send(Message::Admit { ask, reply }).await.map_err(|_| Refused::Closed)?;
-        match answer.await {
-            Ok(Ok(permit)) => Ok(Self { held: Some((permit, slot)) }),
-            Ok(Err(rejection)) => Err(Refused::Rejected(rejection)),
-            Err(_) => Err(Refused::Closed),
+        let answer = (&mut waiting.answer).await;
+        match (answer, waiting.slot.take()) {
+            (Ok(Ok(permit)), Some(slot)) => Ok(Self { held: Some((permit, slot)) }),
+            (Ok(Err(rejection)), _) => Err(Refused::Rejected(rejection)),
+            (Ok(Ok(_)) | Err(_), _) => Err(Refused::Closed),
         }
+    }
+
+    /// Whether a prompt sent under this lease leaves this machine. Spent leases lead outside.
+    pub fn reach(&self) -> Reach {
+        self.held.as_ref().map_or(Reach::Outside, |(permit, _)| permit.reach)
     }
 
     /// Books what the attempt came to.
@@ -42,8 +50,58 @@ impl Drop for Lease {
     }
 }
 
+/// Leave that was asked for and not yet taken. An asker who is cancelled now may leave a permit behind in the channel,
+/// where the actor believes it delivered: it goes back from here.
+struct Waiting {
+    answer: oneshot::Receiver<Result<Permit, Rejection>>,
+    slot: Option<OwnedPermit<Message>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        self.answer.close();
+        if let Ok(Ok(permit)) = self.answer.try_recv() {
+            slot.send(Message::Release(permit));
+        }
+    }
+}
+
 /// Leave was not given.
 pub(super) enum Refused {
     Rejected(Rejection),
     Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::domain::fleet::Fleet;
+    use crate::domain::money::Money;
+    use crate::domain::spend::{Day, Spend};
+    use crate::domain::tier::Tier;
+    use crate::domain::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_permit_that_arrives_as_its_asker_is_cancelled_comes_back() {
+        let backends = super::super::tests::backends();
+        let mut fleet = Fleet::new(backends, Spend::new(Timestamp(0), Day(0), None));
+        let (inbox, mut messages) = tokio::sync::mpsc::channel(4);
+        let ask =
+            Ask { backend: Tier::Claude.name().into(), model: "model".into(), reserve: Money(100), last_resort: false };
+        {
+            let mut asking = pin!(Lease::acquire(&inbox, ask));
+            assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
+            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, Timestamp(0));
+            assert!(reply.send(admitted).is_ok(), "the asker is still there");
+        }
+        let Ok(Message::Release(permit)) = messages.try_recv() else { panic!("the permit is lost") };
+        fleet.release(permit, Timestamp(0));
+        assert_eq!(fleet.spend.reserved, Money::ZERO);
+    }
 }

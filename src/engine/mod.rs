@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::actor::{Counters, Message};
-use self::work::Work;
+use self::work::{InFlight, Work};
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};
 use crate::domain::fleet::{CommandError, KeyState};
@@ -200,9 +200,7 @@ impl Engine {
         if shared.stop.is_cancelled() {
             return Err(CallError::ShuttingDown);
         }
-        if shared.counters.in_flight.load(Ordering::Relaxed) >= MOST_REQUESTS {
-            return Err(CallError::Busy { limit: MOST_REQUESTS });
-        }
+        let counted = InFlight::within(MOST_REQUESTS, shared).ok_or(CallError::Busy { limit: MOST_REQUESTS })?;
         let (request, guarded, decision) = self.consider(prompt, constraints, caller);
         let decision = Arc::new(decision);
         let id = request.id;
@@ -220,17 +218,22 @@ impl Engine {
             return Err(CallError::NoRoute(decision));
         }
         let cancel = shared.abort.child_token();
-        let (progress, receiver) = mpsc::channel(PROGRESS);
+        let (progress, receiver) = mpsc::channel(PROGRESS + 1);
         let work = Work {
             shared: Arc::clone(shared),
             request,
             guarded,
             decision: Arc::clone(&decision),
+            ending: progress.clone().try_reserve_owned().ok(),
             progress,
             cancel: cancel.clone(),
             delivery,
         };
-        shared.requests.spawn(guarded_against_defects(Arc::clone(shared), id, work));
+        let defended = guarded_against_defects(Arc::clone(shared), id, work);
+        shared.requests.spawn(async move {
+            defended.await;
+            drop(counted);
+        });
         Ok(Answer { id, decision, progress: receiver, cancel: cancel.drop_guard() })
     }
 
@@ -271,6 +274,7 @@ async fn guarded_against_defects(shared: Arc<Shared>, request: RequestId, work: 
     let started = tokio::time::Instant::now();
     if AssertUnwindSafe(work.run()).catch_unwind().await.is_err() {
         tracing::error!(%request, "a request ended in a panic");
+        drop(shared.inbox.send(Message::Ended { request }).await);
         shared.tell(Fact::Finished(Arc::new(Finished {
             request,
             at: shared.clock.now(),

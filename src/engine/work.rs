@@ -16,6 +16,7 @@ use super::lease::{Lease, Refused};
 use super::{Delivery, Shared};
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::fleet::Model;
 use crate::domain::id::BackendId;
 use crate::domain::money::Money;
 use crate::domain::privacy::Guarded;
@@ -27,6 +28,8 @@ use crate::provider::{Call, Finish};
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The pause where the provider named none.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(500);
+/// The actor counts a hold from when it hears of the failure, which is a little later than when it happened.
+const MARGIN: Duration = Duration::from_millis(50);
 
 /// One request on its way.
 pub(super) struct Work {
@@ -35,6 +38,8 @@ pub(super) struct Work {
     pub guarded: Guarded,
     pub decision: Arc<Decision>,
     pub progress: mpsc::Sender<Progress>,
+    /// Room for the end, so that a caller who reads no more cannot keep the request from ending.
+    pub ending: Option<mpsc::OwnedPermit<Progress>>,
     pub cancel: CancellationToken,
     pub delivery: Delivery,
 }
@@ -54,9 +59,8 @@ enum Step {
 impl Work {
     /// Runs the request to its end. Whatever happens, it ends in exactly one [`Fact::Finished`] and, as long as somebody
     /// listens, one [`Progress::Ended`].
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let started = Instant::now();
-        let _counted = InFlight::new(&self.shared);
         let accepted = Message::Accepted { request: self.request.id, cancel: self.cancel.clone() };
         // A closed inbox shows when leave is asked for.
         drop(self.shared.inbox.send(accepted).await);
@@ -89,7 +93,9 @@ impl Work {
             total: started.elapsed(),
             attempts,
         })));
-        drop(self.progress.send(Progress::Ended(ended)).await);
+        if let Some(slot) = self.ending.take() {
+            slot.send(Progress::Ended(ended));
+        }
     }
 
     async fn serve(
@@ -124,15 +130,15 @@ impl Work {
                     if failure.class.concerns_backend() {
                         given_up.push(candidate.backend.clone());
                     }
-                    if again.is_none() && failure.class.may_retry() {
-                        again = Some((candidate, failure.retry_after.unwrap_or(DEFAULT_PAUSE)));
+                    if let Some(pause) = pause(&failure).filter(|pause| again.is_none_or(|(_, least)| *pause < least)) {
+                        again = Some((candidate, pause));
                     }
                 }
             }
         }
-        // Nobody else is left. The first who only asked for patience gets one more try, if the patience asked for is short.
+        // Nobody else is left. Who asked for the least patience gets one more try, if that is short.
         if let Some((candidate, pause)) = again
-            && pause <= LONGEST_PAUSE
+            && pause <= LONGEST_PAUSE + MARGIN
             && Instant::now() + pause < deadline
             && u32::try_from(attempts.len()).unwrap_or(u32::MAX) < self.shared.policy.max_attempts
         {
@@ -195,6 +201,8 @@ impl Work {
                 last_resort: candidate.last_resort,
             }) => lease?,
         };
+        // What a model is may have come out since the decision; dropping the lease gives it back.
+        Rejection::by_guard(self.guarded.verdict(), lease.reach()).map_err(Refused::Rejected)?;
         let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let dispatched = Dispatched {
             request: self.request.id,
@@ -220,10 +228,13 @@ impl Work {
         };
         let errand = Errand {
             client,
+            reach: lease.reach(),
             guarded: &self.guarded,
             call: &call,
             timeouts: backend.spec.timeouts,
             deadline,
+            late: number > 1,
+            whole: self.whole_answer(candidate, model),
             cancel: &self.cancel,
             progress: &self.progress,
             on_first_token: &on_first_token,
@@ -248,7 +259,10 @@ impl Work {
         });
         lease.settle(Settled {
             sample: report.sample(now),
-            failure: attempt.outcome.as_ref().err().cloned(),
+            failure: match &attempt.outcome {
+                Err(_) if report.blameless => Some(Failure::new(FailureClass::Cancelled, "no time was left for it")),
+                outcome => outcome.as_ref().err().cloned(),
+            },
             usage: report.usage,
             cost,
         });
@@ -279,6 +293,18 @@ impl Work {
         }
     }
 
+    /// How long an answer that is asked for whole may take beyond its first token: twice what a long one of its task is
+    /// expected to. Streamed answers show that they move, and need no such allowance.
+    #[expect(clippy::cast_precision_loss, reason = "a rough allowance")]
+    fn whole_answer(&self, candidate: &Candidate, model: &Model) -> Duration {
+        if self.delivery == Delivery::Streamed {
+            return Duration::ZERO;
+        }
+        let assumed = self.shared.policy.assumed[candidate.tier.index()].tokens_per_second;
+        let speed = model.summary.tokens_per_second.unwrap_or(assumed as f32).max(1.0);
+        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed)
+    }
+
     fn without_quotes(&self, failure: Failure) -> Failure {
         let texts = self.request.prompt.every_text();
         let texts: Vec<&str> = texts.iter().map(|(_, text)| &**text).collect();
@@ -286,13 +312,24 @@ impl Work {
     }
 }
 
+/// How long to wait before the same candidate is tried once more; `None` where that would be of no use. A rate limit
+/// without a time is held for longer than a caller waits.
+fn pause(failure: &Failure) -> Option<Duration> {
+    let named = failure.retry_after.map(|pause| pause.saturating_add(MARGIN));
+    let unnamed = (failure.class != FailureClass::RateLimited).then_some(DEFAULT_PAUSE);
+    named.or(unnamed).filter(|_| failure.class.may_retry())
+}
+
 /// Counts a request in flight for as long as it lives.
-struct InFlight(Arc<Shared>);
+pub(super) struct InFlight(Arc<Shared>);
 
 impl InFlight {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(shared))
+    /// Counts one more; `None` if that would be more than `most`. It has to be counted before its task runs: a flood that
+    /// is counted later takes every slot of the actor's inbox, and then nobody gets a second one.
+    pub fn within(most: u32, shared: &Arc<Shared>) -> Option<Self> {
+        let counted = Self(Arc::clone(shared));
+        let before = shared.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        (before < most).then_some(counted)
     }
 }
 

@@ -80,6 +80,13 @@ pub struct Candidate {
     pub terms: Terms,
 }
 
+impl Candidate {
+    /// Whether the request names its backend or its model: only then is the tier's term above one.
+    fn was_asked_for(&self) -> bool {
+        self.terms[0].value > 1.0
+    }
+}
+
 /// A backend's model that may not serve the request, and the first reason why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rejected {
@@ -164,13 +171,15 @@ pub fn decide(
     for backend in &fleet.backends {
         judge.backend(backend, &mut candidates, &mut last_resort, &mut rejected);
     }
-    if candidates.is_empty() {
+    let pin = fleet.pin_for(analysis.task, &request.caller, now);
+    let allowed =
+        |one: &Candidate| pin.is_none_or(|pin| !pin.only || pin.target.covers(one.tier, &one.backend, &one.model));
+    if !candidates.iter().any(allowed) {
         // Nothing healthy is left. Asking a backend that may be ill beats refusing for certain, and the decision says so.
-        candidates = last_resort;
+        candidates.extend(last_resort.into_iter().filter(allowed));
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let pin =
-        fleet.pin_for(analysis.task, &request.caller, now).map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
+    let pin = pin.map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
     Decision {
         request: request.id,
         at: now,
@@ -268,15 +277,7 @@ impl Judge<'_> {
     /// Reasons that need no look at the models.
     fn backend_is_wanted(&self, backend: &Backend) -> Result<(), Rejection> {
         let constraints = &self.request.constraints;
-        match self.verdict.ruling {
-            Ruling::Refuse => return Err(Rejection::Refused),
-            Ruling::KeepAsAsked if !self.verdict.permits(backend.spec.reach) => return Err(Rejection::PrivacyAsked),
-            Ruling::KeepAsFound if !self.verdict.permits(backend.spec.reach) => {
-                let findings = u32::try_from(self.verdict.findings.len()).unwrap_or(u32::MAX);
-                return Err(Rejection::PrivacyFound { findings });
-            }
-            Ruling::Free | Ruling::KeepAsAsked | Ruling::KeepAsFound => {}
-        }
+        Rejection::by_guard(self.verdict, backend.spec.reach)?;
         if self.order.rank(backend.spec.tier).is_none() {
             return Err(constraints.tier.map_or(Rejection::NotInChain, Rejection::OtherTier));
         }
@@ -299,9 +300,7 @@ impl Judge<'_> {
         {
             return Err(firm(Rejection::OtherModel(wanted.clone())));
         }
-        if !self.verdict.permits(backend.reach_of(model)) {
-            return Err(firm(Rejection::PrivacyAsked));
-        }
+        Rejection::by_guard(self.verdict, backend.reach_of(model)).map_err(firm)?;
         self.is_able(model).map_err(firm)?;
         let estimate = self.estimate(backend, model);
         self.is_affordable(&estimate).map_err(firm)?;
@@ -354,7 +353,8 @@ impl Judge<'_> {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
         let measured = model.summary.first_token.map(|found| found.p95);
         let cold = model.loaded == Some(false) || backend.health == Health::Warming;
-        let first_token_ms = measured.unwrap_or(assumed.first_token_ms) + if cold { assumed.cold_start_ms } else { 0 };
+        let loading = if cold { assumed.cold_start_ms } else { 0 };
+        let first_token_ms = measured.unwrap_or(assumed.first_token_ms).saturating_add(loading);
         let output = self.analysis.output_tokens;
         let cost = |tokens: u32| {
             let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
@@ -483,6 +483,9 @@ impl Decision {
             Ruling::Free | Ruling::Refuse => {}
         }
         match self.basis {
+            Basis::Asked if !self.is_as_asked() => {
+                format!("{tier} stands in for {}: {}", self.asked_for(), self.why_not_preferred())
+            }
             Basis::Asked => format!("the request asks for {}", self.asked_for()),
             Basis::Optimize => format!("{tier} is best for {}", optimize_words(self.constraints.optimize)),
             Basis::Rule | Basis::DefaultTier if !chosen.preferred => {
@@ -512,12 +515,22 @@ impl Decision {
 
     /// The rejection that a person would name first: that of the tier that comes before the chosen one.
     fn main_obstacle(&self) -> Option<&Rejection> {
-        self.order
-            .iter()
-            .take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier))
-            .find_map(|tier| self.rejected.iter().find(|one| one.tier == *tier))
-            .or_else(|| self.rejected.first())
-            .map(|one| &one.reason)
+        let reasons = || {
+            let before = self.order.iter().take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier));
+            before.flat_map(|tier| self.rejected.iter().filter(move |one| one.tier == *tier)).map(|one| &one.reason)
+        };
+        // What the request itself rules out is no news to who sent it.
+        let first = || reasons().next().or_else(|| self.rejected.first().map(|one| &one.reason));
+        reasons().find(|reason| !reason.follows_from_the_request()).or_else(first)
+    }
+
+    /// Whether the first candidate is the tier, backend or model that the request names.
+    fn is_as_asked(&self) -> bool {
+        let wanted = &self.constraints;
+        self.chosen().is_some_and(|chosen| {
+            let named = wanted.backend.is_some() || wanted.model.is_some();
+            wanted.tier.is_none_or(|tier| tier == chosen.tier) && (!named || chosen.was_asked_for())
+        })
     }
 }
 

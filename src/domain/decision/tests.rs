@@ -147,6 +147,35 @@ fn a_drained_tier_gives_way_and_the_decision_says_why() {
 }
 
 #[test]
+fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
+    use super::super::health::FoundModel;
+    let mut fleet = fleet();
+    fleet.backends[1] = Arc::new(backend(Tier::Local, "ollama", &[("big", Pricing::Free, &[])]));
+    let ollama = Arc::make_mut(&mut fleet.backends[1]);
+    Arc::make_mut(&mut ollama.models[0].spec).aliases.push("small".into());
+    let found = |id: &str, remote| FoundModel { id: id.to_owned(), remote, ..FoundModel::default() };
+    let report = ProbeReport {
+        health: Health::Up,
+        detail: String::new(),
+        key_refused: false,
+        took: Duration::ZERO,
+        // The alias of the one is the id of the other, and only the first of them leaves this machine.
+        models: Some(vec![found("big", true), found("small", false)]),
+    };
+    fleet.observe(&"ollama".into(), report, NOW);
+    for (text, privacy, code) in
+        [("hi", Privacy::High, "privacy_asked"), ("hi ada@example.org", Privacy::Standard, "privacy_found")]
+    {
+        let decision = route(&fleet, text, Constraints { privacy, ..Constraints::default() });
+        assert!(decision.candidates.is_empty(), "{:?}", decision.candidates);
+        assert_eq!(code_of(&decision, Tier::Local), code);
+    }
+    let permit = fleet.admit(&"ollama".into(), &"big".into(), Money::ZERO, false, NOW).expect("it is up");
+    assert_eq!(permit.reach, Reach::Outside);
+    fleet.release(permit, NOW);
+}
+
+#[test]
 fn every_backend_not_taken_has_a_reason() {
     let decision = route(&fleet(), "hi", Constraints { privacy: Privacy::High, ..Constraints::default() });
     for tier in [Tier::Claude, Tier::Gpu, Tier::Frontier] {
@@ -211,6 +240,55 @@ fn a_pin_to_what_cannot_serve_is_void_and_says_so() {
     let decision = route(&fleet, "hi", Constraints { privacy: Privacy::High, ..Constraints::default() });
     assert!(decision.pin.as_ref().is_some_and(|pin| pin.void));
     assert!(decision.candidates.is_empty(), "an only-pin never widens and never falls through");
+}
+
+#[test]
+fn the_headline_names_what_the_operator_can_do_something_about() {
+    let private = || Constraints { privacy: Privacy::High, ..Constraints::default() };
+    let mut one = fleet();
+    drain(&mut one, Tier::Local);
+    assert_eq!(route(&one, "Explain tides", private()).headline(), "nobody can serve it: tier drained");
+    // The others are out because another backend was asked for; that is no news to who asked for it.
+    let asked = Constraints { backend: Some("ollama".into()), ..Constraints::default() };
+    assert_eq!(route(&one, "Explain tides", asked).headline(), "nobody can serve it: tier drained");
+    drain(&mut one, Tier::Claude);
+    let asked = |fallback| Constraints { tier: Some(Tier::Claude), fallback, ..Constraints::default() };
+    assert_eq!(
+        route(&one, "Explain tides", asked(true)).headline(),
+        "frontier stands in for tier claude: tier drained"
+    );
+    assert_eq!(route(&fleet(), "hi", asked(true)).headline(), "the request asks for tier claude");
+    let model = Constraints { model: Some("opus".into()), fallback: true, ..Constraints::default() };
+    assert_eq!(route(&fleet(), "hi", model.clone()).headline(), "the request asks for model opus");
+    assert_eq!(route(&one, "Explain tides", model).headline(), "frontier stands in for model opus: tier drained");
+}
+
+#[test]
+fn a_pin_that_allows_nothing_else_reaches_an_ill_target_as_the_last_resort() {
+    let mut fleet = fleet();
+    let down = ProbeReport {
+        health: Health::Down,
+        detail: "connection refused".to_owned(),
+        key_refused: false,
+        took: Duration::ZERO,
+        models: None,
+    };
+    fleet.observe(&"runpod".into(), down, NOW);
+    let pin = |only| Pin {
+        target: Arc::new(Target::Tier(Tier::Gpu)),
+        scope: PinScope::All,
+        only,
+        by: Arc::from("test"),
+        since: NOW,
+        until: None,
+        reason: Arc::from(""),
+    };
+    fleet.pin(pin(true)).expect("tiers always exist");
+    let decision = route(&fleet, "hi", Constraints::default());
+    let only = decision.chosen().expect("better than refusing for certain");
+    assert!(only.last_resort && only.tier == Tier::Gpu && decision.candidates.len() == 1);
+    fleet.pin(pin(false)).expect("tiers always exist");
+    assert!(route(&fleet, "hi", Constraints::default()).chosen().is_some_and(|one| one.tier != Tier::Gpu));
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //!
 //! These methods are the only ones that change a fleet. They perform no I/O and read no clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::failure::{Failure, FailureClass, Penalty};
 use super::super::health::{FoundModel, Health, ProbeReport};
 use super::super::id::{BackendId, ModelId};
-use super::super::latency::Sample;
+use super::super::latency::{Sample, Summary, Window};
 use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
+use super::super::privacy::Reach;
 use super::super::rejection::Rejection;
 use super::super::spend::Day;
 use super::super::tier::{Target, Tier};
@@ -36,6 +38,9 @@ pub struct Permit {
     pub backend: BackendId,
     /// The model.
     pub model: ModelId,
+    /// Whether a prompt sent to the model leaves this machine, as known when leave was given: a probe may have found
+    /// since the decision that somebody else's machine runs the model.
+    pub reach: Reach,
     /// The money set aside.
     pub reserved: Money,
     backend_trial: Option<u64>,
@@ -116,6 +121,7 @@ impl Fleet {
             tier: found.spec.tier,
             backend: backend.clone(),
             model: model.clone(),
+            reach: found.reach_of(one),
             reserved: reserve,
             backend_trial,
             model_trial,
@@ -207,21 +213,35 @@ impl Fleet {
         if self.pins.len() == before { Err(CommandError::NotPinned(target.clone())) } else { Ok(()) }
     }
 
-    /// Time passed: drops what has expired, and counts rented hours and days.
+    /// Time passed: drops what has expired or is too old to count, and counts rented hours and days.
     pub fn advance(&mut self, now: Timestamp, day: Day) {
         Arc::make_mut(&mut self.spend).advance(now, day);
         self.pins.retain(|pin| pin.until.is_none_or(|until| now < until));
         for tier in &mut self.tiers {
             tier.admin.expire(now);
+            forget_old(&mut tier.window, &mut tier.summary, now);
         }
         for backend in &mut self.backends {
             let expired = |admin: &Admin| admin.until.is_some_and(|until| now >= until);
-            if expired(&backend.admin) || backend.models.iter().any(|model| expired(&model.admin)) {
+            let old = |model: &Model| expired(&model.admin) || model.window.has_old(now);
+            if expired(&backend.admin) || backend.models.iter().any(old) {
                 let backend = Arc::make_mut(backend);
                 backend.admin.expire(now);
-                backend.models.iter_mut().for_each(|model| model.admin.expire(now));
+                for model in &mut backend.models {
+                    model.admin.expire(now);
+                    forget_old(&mut model.window, &mut model.summary, now);
+                }
             }
         }
+    }
+}
+
+/// Without this a model that was slow once would be held to it for ever: out of reach, it gets no request to show better.
+fn forget_old(window: &mut Arc<Window>, summary: &mut Summary, now: Timestamp) {
+    if window.has_old(now) {
+        let window = Arc::make_mut(window);
+        window.forget_old(now);
+        *summary = window.summary(now);
     }
 }
 
@@ -247,7 +267,8 @@ impl Backend {
             model.rate_limited_until = None;
             model.presence = Presence::Present;
         }
-        if self.health != Health::Up {
+        // What is degraded answers too: only a probe knows when that is over.
+        if !matches!(self.health, Health::Up | Health::Degraded) {
             self.health = Health::Up;
             self.detail = Arc::from("");
         }
@@ -286,7 +307,9 @@ impl Backend {
             }
             Penalty::ModelMissing => {
                 model.presence = Presence::Missing;
-                self.forget_trials(permit, now);
+                // Not every backend lists its models, and then only another try can tell that it is back.
+                model.breaker.fail(permit.model_trial, true, now);
+                self.breaker.forget(permit.backend_trial, now);
             }
             Penalty::None => self.forget_trials(permit, now),
         }
@@ -314,16 +337,9 @@ impl Backend {
         let (count, failed) = self.attempts();
         #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
         let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
-        match (self.health, failing) {
-            (Health::Up, true) => {
-                self.health = Health::Degraded;
-                self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
-            }
-            (Health::Degraded, false) => {
-                self.health = Health::Up;
-                self.detail = Arc::from("");
-            }
-            _ => {}
+        if failing && self.health == Health::Up {
+            self.health = Health::Degraded;
+            self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
         }
     }
 
@@ -336,7 +352,9 @@ impl Backend {
                 _ => now,
             };
             self.trouble = Some(Trouble::KeyRefused { since });
-        } else if report.health == Health::Up && matches!(self.trouble, Some(Trouble::KeyRefused { .. })) {
+        } else if matches!(report.health, Health::Up | Health::Warming)
+            && matches!(self.trouble, Some(Trouble::KeyRefused { .. }))
+        {
             self.trouble = None;
         }
         if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {
@@ -344,8 +362,14 @@ impl Backend {
         }
         self.health = report.health;
         self.detail = Arc::from(report.detail.as_str());
-        if let Some(found) = report.models {
-            self.merge_models(found);
+        match report.models {
+            Some(found) => self.merge_models(found),
+            None if matches!(self.health, Health::Up | Health::Warming) => {
+                for model in self.models.iter_mut().filter(|model| model.presence == Presence::Missing) {
+                    model.presence = Presence::Unknown;
+                }
+            }
+            None => {}
         }
         self.judge_error_ratio();
     }
@@ -361,9 +385,16 @@ impl Backend {
             model.presence = if listed { Presence::Present } else { Presence::Missing };
         }
         self.models.retain(|model| !model.found || model.presence == Presence::Present || model.in_flight > 0);
+        let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
         for one in found {
             let id = ModelId::from(one.id.as_str());
-            if let Some(model) = self.models.iter_mut().find(|model| model.id == id || model.is_named(&id)) {
+            // A model's own id before another one's alias: what is said of the one must not be taken for the other.
+            let own = self.models.iter().position(|model| model.id == id);
+            let place = own.or_else(|| {
+                let alias = |model: &Model| model.is_named(&id) && !listed.contains(model.id.as_str());
+                self.models.iter().position(alias)
+            });
+            if let Some(model) = place.and_then(|place| self.models.get_mut(place)) {
                 model.loaded = one.loaded;
                 learn(Arc::make_mut(&mut model.spec), one);
                 continue;

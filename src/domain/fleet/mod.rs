@@ -5,6 +5,8 @@
 
 mod admin;
 mod change;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -275,6 +275,50 @@ mod tests {
     }
 
     #[test]
+    fn whatever_leaves_with_a_prompt_is_looked_at() {
+        use super::super::prompt::{Format, Message, Part, Role, Tool, ToolCall};
+        use serde_json::json;
+        let mail = "ada@example.org";
+        let with = |change: &dyn Fn(&mut Prompt)| {
+            let mut prompt = Prompt::user("hello");
+            change(&mut prompt);
+            Guarded::inspect(Arc::new(prompt), Privacy::Standard, &GuardPolicy::default()).verdict().ruling
+        };
+        let part =
+            |part: Part| with(&|prompt| prompt.messages.push(Message { role: Role::User, parts: vec![part.clone()] }));
+        let call = |name: &str, arguments| {
+            Part::ToolCall(ToolCall { id: "1".into(), name: name.into(), arguments, signature: None })
+        };
+        let tool = |name: &str, parameters: serde_json::Value| {
+            with(&|prompt| {
+                let parameters = parameters.clone();
+                prompt.tools.push(Tool { name: name.into(), description: String::new(), parameters });
+            })
+        };
+        // A line break is written as a backslash and an `n` in JSON, and an `n` before a number hides where it begins.
+        let card = json!({"note": "my card:\n4111 1111 1111 1111"});
+        for (what, ruling) in [
+            ("a tool's name", tool(mail, json!({}))),
+            ("a tool's parameters", tool("find", card.clone())),
+            ("a key of a tool's parameters", tool("find", json!({mail: 1}))),
+            ("a called tool's name", part(call(mail, json!({})))),
+            ("a called tool's arguments", part(call("find", card))),
+            ("a number", part(call("find", json!({"card": 4_111_111_111_111_111_u64})))),
+            ("a password in a field", part(call("find", json!({"password": "hunter22!"})))),
+            ("a stop text", with(&|prompt| prompt.sampling.stop.push(mail.into()))),
+            (
+                "the answer's schema",
+                with(&|prompt| {
+                    let schema = json!({"enum": [mail]});
+                    prompt.sampling.format = Format::Schema { name: "one".into(), schema };
+                }),
+            ),
+        ] {
+            assert_eq!(ruling, Ruling::KeepAsFound, "{what}");
+        }
+    }
+
+    #[test]
     fn a_kept_prompt_cannot_be_cleared() {
         let guarded = Guarded::inspect(Arc::new(Prompt::user("hi")), Privacy::High, &GuardPolicy::default());
         assert!(guarded.clear().is_err());

@@ -53,8 +53,13 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     TABLE
         .iter()
         .filter_map(|(kind, expression, group, check)| {
+            // Word boundaries of ASCII alone: those of Unicode take ten times as long on text with accents. A letter with
+            // an accent then bounds a word, which finds more rather than less.
+            // Telephone numbers alone may be written in digits of another script.
+            let boundary = if *kind == FindingKind::Phone { r"\b" } else { r"(?-u:\b)" };
+            let expression = expression.replace(r"\b", boundary);
             // A test holds that every expression compiles, so nothing is ever left out here.
-            Regex::new(expression).ok().map(|regex| Pattern { kind: *kind, regex, group: *group, check: *check })
+            Regex::new(&expression).ok().map(|regex| Pattern { kind: *kind, regex, group: *group, check: *check })
         })
         .collect()
 });
@@ -162,6 +167,18 @@ mod tests {
             ("my password is hunter22!", FindingKind::Password),
         ] {
             assert!(kinds(text).contains(&kind), "{kind} in {text}: {:?}", kinds(text));
+        }
+    }
+
+    #[test]
+    fn an_accent_or_another_script_hides_nothing() {
+        for (text, kind) in [
+            ("für éada@example.org", FindingKind::Email),
+            ("卡号4111111111111111。", FindingKind::Card),
+            ("é123-45-6789", FindingKind::NationalId),
+            ("電話 ２１２-５５５-０１４７", FindingKind::Phone),
+        ] {
+            assert!(kinds(text).contains(&kind), "{kind} in {text}");
         }
     }
 

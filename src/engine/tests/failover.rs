@@ -37,7 +37,8 @@ async fn every_failure_that_allows_it_moves_on_to_the_next_tier() {
 async fn a_silent_upstream_costs_one_attempt_and_one_timer() {
     let bench = Bench::new(failing(Play::Steps(vec![Step::Hang])), ok(), ok(), ok());
     let before = tokio::time::Instant::now();
-    let reply = bench.engine.call("Explain quantum computing").await.expect("the next tier answers");
+    let answer = bench.engine.call("Explain quantum computing").stream().expect("there is a route");
+    let reply = answer.whole().await.expect("the next tier answers");
     assert_eq!(bench.claude.seen().len(), 1);
     assert!(before.elapsed() < Duration::from_secs(11), "{:?}", before.elapsed());
     assert_eq!(reply.ending.tier, Tier::Frontier);
@@ -148,4 +149,66 @@ async fn a_panic_costs_its_own_request_and_nothing_else() {
         snapshot.fleet.spend.reserved == crate::domain::money::Money::ZERO && snapshot.in_flight == 0
     });
     drop(given_back.await.expect("the lease came back"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shortest_patience_asked_for_is_the_one_that_is_shown() {
+    let wait = |seconds| {
+        let failure = Failure::new(FailureClass::RateLimited, "slow down");
+        Play::Refuse(failure.with_retry_after(Some(Duration::from_secs(seconds))))
+    };
+    let long = || Scripted::new([wait(50)]);
+    let bench = Bench::new(long(), long(), long(), Scripted::new([wait(2), Play::answer("at last")]));
+    let reply = bench.engine.call("Explain quantum computing").await;
+    // Four attempts are the limit of the policy.
+    assert!(matches!(reply, Err(CallError::AllFailed(_))));
+    let bench = Bench::with(long(), long(), long(), Scripted::new([wait(2), Play::answer("at last")]), |config| {
+        config.policy.max_attempts = 5;
+    });
+    let reply = bench.engine.call("Explain quantum computing").await.expect("the last one asked for two seconds");
+    assert_eq!((reply.ending.tier, reply.text.as_str()), (Tier::Frontier, "at last"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_spent_on_a_pause_after_which_nobody_would_be_asked() {
+    let bench = Bench::new(failing(Play::refuse(FailureClass::RateLimited)), ok(), ok(), ok());
+    let before = tokio::time::Instant::now();
+    assert!(bench.engine.claude("hi").await.is_err());
+    assert_eq!(bench.claude.seen().len(), 1);
+    assert!(before.elapsed() < Duration::from_millis(400), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_is_not_blamed_for_the_time_that_others_used_up() {
+    let hang = || failing(Play::Steps(vec![Step::Hang]));
+    let slow = vec![Step::Wait(Duration::from_secs(5)), Step::Yield(Event::Text("late".into()))];
+    let bench = Bench::with(hang(), ok(), ok(), failing(Play::Steps(slow)), |config| {
+        config.policy.deadline = Duration::from_secs(11);
+        config.policy.max_attempts = 2;
+    });
+    for _ in 0..3 {
+        let answer = bench.engine.call("Explain quantum computing").stream().expect("there is a route");
+        assert!(answer.whole().await.is_err());
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let snapshot = bench.engine.snapshot();
+    let frontier = snapshot.fleet.of_tier(Tier::Frontier).next().expect("there is one");
+    assert_eq!(frontier.attempts(), (0, 0));
+    assert_eq!(frontier.breaker.allows(snapshot.at), Ok(()));
+    let claude = snapshot.fleet.of_tier(Tier::Claude).next().expect("there is one");
+    assert!(claude.attempts().1 >= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_has_the_time_that_its_length_takes() {
+    // The pieces of an answer that is asked for whole come all at once, at its end.
+    let steps = vec![
+        Step::Wait(Duration::from_secs(15)),
+        Step::Yield(Event::Text("a long one".into())),
+        Step::Yield(Event::Done(Finish::Stop)),
+    ];
+    let bench = Bench::new(failing(Play::Steps(steps)), ok(), ok(), ok());
+    let reply = bench.engine.claude("Explain quantum computing").await.expect("ten seconds are for a first token");
+    assert_eq!(reply.text, "a long one");
+    assert!(bench.engine.claude("Explain quantum computing").stream().expect("a route").whole().await.is_err());
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::start::Parts;
 use super::{Clock, Engine};
 use crate::config::{BackendConfig, Config, LogConfig, UiConfig};
-use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use crate::domain::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
@@ -31,6 +31,7 @@ use crate::telemetry::{Refresh, Telemetry};
 pub(super) struct Bench {
     pub engine: Engine,
     pub claude: Scripted,
+    pub local: Scripted,
     pub gpu: Scripted,
     pub frontier: Scripted,
 }
@@ -65,7 +66,7 @@ impl Bench {
             clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
             simulated: false,
         });
-        Self { engine, claude, gpu, frontier }
+        Self { engine, claude, local, gpu, frontier }
     }
 
     pub fn answering() -> Self {
@@ -95,6 +96,11 @@ fn config() -> Config {
         log: LogConfig::default(),
         prices: Arc::default(),
     }
+}
+
+/// The backends of [`config`], as a fleet has them.
+pub(super) fn backends() -> Vec<Backend> {
+    config().backends.into_iter().map(|one| Backend::new(one.spec, one.models)).collect()
 }
 
 fn backend(tier: Tier) -> BackendConfig {

@@ -137,3 +137,53 @@ async fn a_shutdown_lets_requests_finish_and_takes_no_new_ones() {
     assert_eq!(reply.expect("it finishes").text, "claude");
     assert!(bench.engine.claude("hi").await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_stops_reading_holds_up_no_shutdown() {
+    let many = (0..500).map(|_| Step::Yield(Event::Text("word ".into())));
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(Scripted::new([Play::Steps(many.collect())]), ok(), ok(), ok());
+    let mut answer = bench.engine.claude("hi").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::Text(_))) {}
+    let stopped = tokio::time::timeout(Duration::from_secs(60), bench.engine.shutdown(Duration::from_secs(1))).await;
+    assert!(stopped.is_ok(), "the shutdown waits for a caller");
+    assert!(matches!(answer.whole().await, Err(crate::engine::CallError::Cancelled)), "the end is told all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_requests_is_refused_rather_than_queued_without_bound() {
+    let bench = Bench::answering();
+    let limit = usize::try_from(crate::engine::MOST_REQUESTS).expect("it fits");
+    // Nothing else runs between these: whoever counts later than here counts too late.
+    let flood = std::iter::repeat_with(|| bench.engine.claude("hi").stream()).take(limit + 3);
+    let (taken, refused): (Vec<_>, Vec<_>) = flood.partition(Result::is_ok);
+    assert_eq!((taken.len(), refused.len()), (limit, 3));
+    drop(taken);
+    let mut snapshots = bench.engine.snapshots();
+    let idle = snapshots.wait_for(|snapshot| snapshot.fleet.in_flight(&Target::Tier(Tier::Claude)) == 0).await;
+    assert!(idle.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_ready_is_probed_at_once() {
+    use crate::domain::health::Health;
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::with(ok(), ok(), ok(), ok(), |config| {
+        config.backends.iter_mut().for_each(|one| one.probe_every = Duration::from_secs(300));
+    });
+    bench.engine.first_probes(Duration::from_secs(1)).await;
+    for target in [Target::Tier(Tier::Claude), Target::Backend("claude".into())] {
+        bench.claude.set_health(Health::Degraded);
+        set(&bench.engine, target.clone(), AdminState::Maint, None).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        set(&bench.engine, target, AdminState::Ready, None).await;
+        let mut snapshots = bench.engine.snapshots();
+        let seen = snapshots.wait_for(|snapshot| {
+            snapshot.fleet.of_tier(Tier::Claude).all(|backend| backend.health == Health::Degraded)
+        });
+        assert!(tokio::time::timeout(Duration::from_secs(2), seen).await.is_ok());
+        bench.claude.set_health(Health::Up);
+        bench.engine.command(Command::Probe(None), &Arc::from("tester")).await.expect("probes are asked for");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -96,3 +96,28 @@ async fn the_same_prompt_without_its_secret_may_leave() {
     bench.engine.call("Explain tides").await.expect("claude answers");
     assert_eq!(bench.seen_outside(), vec!["Explain tides".to_owned()]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_turns_out_to_run_elsewhere_after_the_decision_gets_nothing_private() {
+    use crate::domain::health::{FoundModel, Health, ProbeReport};
+    use crate::engine::CallError;
+    let bench = Bench::answering();
+    let answer = bench.engine.local("hi").privacy(Privacy::High).stream().expect("local looks like inside");
+    // The request's own task has not run yet: this is heard before its leave is asked for.
+    let report = ProbeReport {
+        health: Health::Up,
+        detail: String::new(),
+        key_refused: false,
+        took: Duration::ZERO,
+        models: Some(vec![FoundModel { id: "model".into(), remote: true, ..FoundModel::default() }]),
+    };
+    let probed = crate::engine::actor::Message::Probed { backend: "local".into(), report };
+    assert!(bench.engine.shared.inbox.try_send(probed).is_ok(), "there is room");
+    let Err(CallError::NoRoute(decision)) = answer.whole().await else { panic!("it must not be sent") };
+    let local = decision.rejected.iter().find(|one| one.tier == Tier::Local).expect("it was considered");
+    assert_eq!(local.reason.code(), "privacy_asked");
+    assert!(bench.local.seen().is_empty());
+    let mut snapshots = bench.engine.snapshots();
+    let target = Target::Tier(Tier::Local);
+    snapshots.wait_for(|snapshot| snapshot.fleet.in_flight(&target) == 0).await.expect("the lease came back");
+}

@@ -1,0 +1,123 @@
+//! What attempts, probes and the passing of time do to a fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::failure::{Failure, FailureClass};
+use super::super::health::ProbeReport;
+use super::super::latency::Sample;
+use super::super::money::{Cost, CostBasis};
+use super::super::privacy::Reach;
+use super::super::spend::Day;
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+fn fleet(limit: Option<Money>) -> Fleet {
+    let spec = BackendSpec {
+        id: BackendId::from("one"),
+        tier: Tier::Gpu,
+        protocol: Protocol::RunpodOpenai,
+        url: Arc::from("http://test"),
+        reach: Reach::Outside,
+        key: KeyState::Present,
+        max_in_flight: None,
+        timeouts: Timeouts {
+            connect: Duration::from_secs(1),
+            first_token: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+        },
+        default_pricing: Pricing::Unknown,
+    };
+    let backend = Backend::new(spec, vec![("model".into(), ModelSpec::default())]);
+    Fleet::new(vec![backend], Spend::new(NOW, Day(0), limit))
+}
+
+fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Timestamp) {
+    let failure = failure.map(|class| Failure::new(class, "scripted"));
+    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, true, at).expect("leave is given");
+    let sample =
+        Sample { at, ok: failure.is_none(), first_token_ms: 5_000, total_ms: 9_000, tokens_per_second: Some(9.0) };
+    let result = AttemptResult { sample: Some(sample), failure: failure.as_ref(), usage: None, cost };
+    fleet.settle(permit, &result, at);
+}
+
+fn probe(fleet: &mut Fleet, health: Health, detail: &str, key_refused: bool) {
+    let report =
+        ProbeReport { health, detail: detail.to_owned(), key_refused, took: Duration::from_millis(1), models: None };
+    fleet.observe(&"one".into(), report, NOW);
+}
+
+#[test]
+fn past_the_limit_what_costs_nothing_is_still_admitted() {
+    let mut fleet = fleet(Some(Money(100)));
+    // The true-up of what was in flight may pass the limit.
+    attempt(&mut fleet, Cost::known(Money(150), CostBasis::Priced), None, NOW);
+    let free = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, NOW);
+    fleet.release(free.expect("a free request adds nothing"), NOW);
+    let dear = fleet.admit(&"one".into(), &"model".into(), Money(1), false, NOW);
+    assert_eq!(dear, Err(Rejection::OverBudget { cost: Money(1), left: Money(-50) }));
+}
+
+#[test]
+fn what_a_probe_calls_degraded_stays_so_until_a_probe_says_otherwise() {
+    let mut fleet = fleet(None);
+    let seen = |fleet: &Fleet| (fleet.backends[0].health, fleet.backends[0].detail.to_string());
+    probe(&mut fleet, Health::Degraded, "no worker running, 1 throttled", false);
+    assert_eq!(seen(&fleet), (Health::Degraded, "no worker running, 1 throttled".to_owned()));
+    attempt(&mut fleet, Cost::UNKNOWN, Some(FailureClass::Overloaded), NOW);
+    assert_eq!(seen(&fleet).0, Health::Degraded, "a failure does not heal");
+    attempt(&mut fleet, Cost::UNKNOWN, None, NOW);
+    assert_eq!(seen(&fleet).0, Health::Degraded, "one answer says nothing of the throttled workers");
+    probe(&mut fleet, Health::Up, "", false);
+    assert_eq!(seen(&fleet), (Health::Up, String::new()));
+}
+
+#[test]
+fn failing_answers_degrade_a_backend_until_they_are_few_again() {
+    let mut fleet = fleet(None);
+    for class in [None, None, None, Some(FailureClass::Garbled), Some(FailureClass::Garbled)] {
+        attempt(&mut fleet, Cost::UNKNOWN, class, NOW);
+    }
+    assert_eq!(fleet.backends[0].health, Health::Degraded);
+    probe(&mut fleet, Health::Up, "", false);
+    assert_eq!(fleet.backends[0].health, Health::Degraded, "a probe sees no answers");
+    for _ in 0..2 {
+        attempt(&mut fleet, Cost::UNKNOWN, None, NOW);
+    }
+    probe(&mut fleet, Health::Up, "", false);
+    assert_eq!(fleet.backends[0].health, Health::Up);
+}
+
+#[test]
+fn a_refused_key_is_forgotten_when_a_sleeping_endpoint_takes_it_again() {
+    let mut fleet = fleet(None);
+    attempt(&mut fleet, Cost::UNKNOWN, Some(FailureClass::KeyRefused), NOW);
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW), Err(Rejection::KeyRefused));
+    // Nobody will wake it to find out otherwise.
+    probe(&mut fleet, Health::Warming, "no worker running: cold start ahead", false);
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW), Ok(()));
+}
+
+#[test]
+fn old_measurements_are_forgotten_though_no_new_ones_come() {
+    let mut fleet = fleet(None);
+    attempt(&mut fleet, Cost::UNKNOWN, None, NOW);
+    fleet.advance(NOW.after(Duration::from_secs(14 * 60)), Day(0));
+    assert!(fleet.backends[0].models[0].summary.first_token.is_some());
+    assert_eq!(fleet.tier(Tier::Gpu).summary.count, 1);
+    // A backend that a slow quarter of an hour has put out of reach of every request is given another chance.
+    fleet.advance(NOW.after(Duration::from_secs(16 * 60)), Day(0));
+    assert_eq!(fleet.backends[0].models[0].summary, Summary::default());
+    assert_eq!(fleet.tier(Tier::Gpu).summary, Summary::default());
+}
+
+#[test]
+fn a_model_once_missing_is_asked_for_again_where_no_list_can_tell() {
+    let mut fleet = fleet(None);
+    attempt(&mut fleet, Cost::UNKNOWN, Some(FailureClass::ModelMissing), NOW);
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW), Err(Rejection::ModelMissing));
+    probe(&mut fleet, Health::Up, "1 worker", false);
+    assert!(fleet.routable(&fleet.backends[0], NOW).is_err(), "not at every probe");
+    assert_eq!(fleet.routable(&fleet.backends[0], NOW.after(Duration::from_secs(60))), Ok(()));
+}
