@@ -150,9 +150,9 @@ fn a_prompt_is_answered_a_tier_is_drained_and_traffic_moves() {
     terminal.press("i");
     terminal.press("Explain tides\r");
     terminal.wait_for("the traffic to move", |screen| {
-        screen.lines().any(|line| line.contains("→ ") && !line.contains("claude") && line.contains("ttft"))
+        screen.lines().any(|line| line.contains("→ frontier") && line.contains("tok/s"))
     });
-    terminal.press("\x1b\x1b");
+    terminal.press("\x1b2");
     terminal.press("q");
     terminal.finish();
 }
