@@ -130,11 +130,16 @@ fn filter(flag: Option<&str>, variable: Option<&str>, config: &str) -> Result<En
         .map(|text| ("the command line", text))
         .or_else(|| variable.filter(written).map(|text| (FILTER_VARIABLE, text)))
         .unwrap_or(("the configuration", config));
-    EnvFilter::builder().parse(text).map_err(|cause| LogError::Filter {
-        from,
-        text: text.to_owned(),
-        cause: cause.to_string(),
-    })
+    let wrong = |cause: String| LogError::Filter { from, text: text.to_owned(), cause };
+    // A filter takes a lone word for the name of a part of some program, of which it then shows everything: `verbose`
+    // would silence us.
+    let lone = !text.contains(['=', ',', '[']) && !text.starts_with(env!("CARGO_CRATE_NAME"));
+    if lone && text.trim().parse::<LevelFilter>().is_err() {
+        return Err(wrong(
+            "use off, error, warn, info, debug, trace, or a filter such as llm_call::provider=debug".into(),
+        ));
+    }
+    EnvFilter::builder().parse(text).map_err(|cause| wrong(cause.to_string()))
 }
 
 /// The environment's folder, else the configured one, else the platform's folder for state.

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = llm_call::cli::Cli::parse();
+    let cli = llm_call::cli::Cli::of_process();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(llm_call::cli::run(cli)),
         Err(error) => {

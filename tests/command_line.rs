@@ -10,7 +10,11 @@ use serde_json::Value;
 fn llm_call() -> Command {
     let mut command = Command::new(cargo_bin("llm-call"));
     // Nothing of the developer's own set-up may leak into a test.
-    command.env_clear().env("HOME", std::env::temp_dir()).env("XDG_CONFIG_HOME", "/nonexistent").stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("HOME", std::env::temp_dir().join("llm-call-command-line"))
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null());
     command
 }
 

@@ -9,14 +9,18 @@ use serde_json::json;
 use super::output::{Failure, Output, Style};
 use super::request::{Demands, Shape, text};
 use super::session::Session;
-use super::{Global, route};
+use super::signals::{Signal, asked_to_stop};
+use super::{Global, json, route};
 use crate::domain::request::Optimize;
 use crate::engine::{Answer, CallError, Delivery, Ending, Progress};
 
 /// Arguments of `ask`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  llm-call ask \"Why is the sky blue?\"\n  git diff | llm-call ask \"Review this:\" -\n  llm-call ask -- \"-5 + 3?\"               a prompt that begins with a dash\n\nExit codes: 0 answered; 1 the request failed; 2 wrong usage or configuration; 3 nobody may serve it; 130 interrupted."
+)]
 pub struct Args {
-    /// The prompt; `-`, or nothing with a pipe, reads it from standard input.
+    /// The prompt. With a pipe and no prompt, standard input is the prompt; with `-` at the end, it is added.
     prompt: Vec<String>,
     #[command(flatten)]
     demands: Demands,
@@ -38,14 +42,14 @@ pub struct Args {
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     let prompt = args.shape.prompt(text(&args.prompt)?);
     let constraints = args.demands.constraints(Optimize::Balanced);
-    let session = Session::start(global).await?;
+    let session = Session::start(global, output).await?;
     let caller = Arc::from("cli");
     let delivery = if args.json { Delivery::Whole } else { Delivery::Streamed };
     let done = match session.engine.submit(prompt, constraints, &caller, delivery) {
         Ok(answer) if args.json => whole(answer, output).await,
         Ok(answer) => {
             if args.explain {
-                output.note(&route::words(answer.decision(), output));
+                output.note(&route::words(answer.decision(), &output.for_notes()));
             }
             streamed(answer, output).await
         }
@@ -67,24 +71,30 @@ fn failure_json(failure: &Failure) -> serde_json::Value {
         Failure::Call(CallError::NoRoute(decision)) => Some(decision),
         _ => None,
     };
-    json!({ "error": failure.to_string(), "exit_code": failure.code(), "decision": decision })
+    json!({ "ok": false, "error": failure.to_string(), "exit_code": failure.code(), "decision": decision })
 }
 
 async fn whole(answer: Answer, output: &Output) -> Result<(), Failure> {
     let reply = tokio::select! {
         reply = answer.whole() => reply?,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+        signal = asked_to_stop() => return Err(Failure::Stopped(signal)),
     };
-    output.json(&reply)
+    let mut fields = json::answer(&reply);
+    fields.extend(json::object(json!({
+        "request": reply.ending.request,
+        "attempts": reply.ending.attempts.iter().map(|attempt| json::attempt(attempt)).collect::<Vec<_>>(),
+        "decision": reply.decision,
+    })));
+    output.json(&fields)
 }
 
 async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
     let mut ends_with_newline = true;
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut stop = std::pin::pin!(asked_to_stop());
     loop {
         let progress = tokio::select! {
             progress = answer.next() => progress,
-            _ = &mut interrupt => return Err(Failure::Interrupted),
+            signal = &mut stop => return Err(stopped(signal, ends_with_newline, output)),
         };
         match progress {
             Some(Progress::Text(piece)) => {
@@ -103,13 +113,22 @@ async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
                 }
                 let ending = end?;
                 if output.notes_are_seen() {
-                    output.note(&output.styled(Style::Dim, &summary(&ending)));
+                    output.note(&output.for_notes().styled(Style::Dim, &summary(&ending)));
                 }
                 return Ok(());
             }
             None => return Err(CallError::Defect.into()),
         }
     }
+}
+
+/// What was said of the answer stays on lines of its own.
+fn stopped(signal: Signal, ends_with_newline: bool, output: &Output) -> Failure {
+    if !ends_with_newline {
+        // Whoever stops the command may have closed its output as well.
+        drop(output.text("\n"));
+    }
+    Failure::Stopped(signal)
 }
 
 /// One line about an answer: who gave it, how fast, for how much.

@@ -1,58 +1,51 @@
 //! `llm-call batch`: many prompts from a JSONL file, their answers to another. What the output already holds is not sent
 //! again, so an interrupted batch goes on where it stopped.
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+mod files;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use futures::{StreamExt, stream};
-use serde::Deserialize;
+use futures::{FutureExt, StreamExt, future, stream};
 use serde_json::{Value, json};
 
-use super::Global;
+use self::files::{Sink, finished, jobs};
 use super::output::{Failure, Output};
 use super::request::{Demands, Shape};
 use super::session::Session;
+use super::signals::asked_to_stop;
+use super::{Global, json};
 use crate::domain::money::Money;
-use crate::domain::prompt::Prompt;
 use crate::domain::request::Optimize;
 use crate::engine::{CallError, Delivery, Reply};
 
 /// Arguments of `batch`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each line of the output has the `id` of its prompt (the line's own, or line-1, line-2 and so on), `ok`, and `text` or \
+`error`. Run the same command again after an interruption: what is answered is not sent again, what failed is, and the \
+last line of an id is the one that counts.\n\n\
+Exit codes: 0 all answered; 1 a prompt failed; 2 wrong usage, configuration or input, and nothing was sent; \
+130 interrupted.")]
 pub struct Args {
-    /// One prompt per line: a JSON string, or an object with `prompt` and, if you like, `id`.
+    /// One prompt per line: a JSON string, or an object with `prompt` and, if you like, `id`; `-` reads standard input.
     input: PathBuf,
-    /// Where the answers go, one JSON object per line, as they are ready.
-    #[arg(short, long)]
+    /// Where the answers go, one JSON object per line, as they are ready; `-` writes to standard output.
+    #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Requests in flight at once.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     concurrency: u16,
     #[command(flatten)]
     demands: Demands,
     #[command(flatten)]
     shape: Shape,
-    /// Print a summary as JSON at the end.
+    /// Print a summary as JSON at the end, on standard output.
     #[arg(long)]
     json: bool,
-}
-
-/// One line of the input.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Text(String),
-    Object { id: Option<Value>, prompt: String },
-}
-
-struct Job {
-    id: String,
-    prompt: Prompt,
 }
 
 #[derive(Default)]
@@ -61,6 +54,7 @@ struct Tally {
     failed: usize,
     cost: Money,
     unknown_costs: usize,
+    first_failure: Option<String>,
 }
 
 /// Runs `batch`.
@@ -69,22 +63,25 @@ struct Tally {
 ///
 /// If the files cannot be read or written. Requests that fail are written to the output with their error.
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
-    let done = finished(&args.output)?;
-    let jobs = jobs(&args, &done)?;
-    let (all, skipped) = (jobs.len() + done.len(), done.len());
-    let mut sink = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&args.output)
-        .map_err(|error| Failure::Usage(format!("cannot write {}: {error}", args.output.display())))?;
-    if skipped > 0 {
-        output.note(&format!("{skipped} of {all} are answered already"));
+    if args.json && args.output.as_os_str() == files::STANDARD {
+        return Err(Failure::Usage(
+            "--json prints to standard output, where -o - puts the answers: take one away".into(),
+        ));
     }
-    let session = Session::start(global).await?;
+    files::are_two(&args.input, &args.output)?;
+    let (jobs, skipped) = jobs(&args, &finished(&args.output)?)?;
+    let all = jobs.len();
+    let mut sink = Sink::open(&args.output, output)?;
+    if skipped > 0 {
+        output.note(&format!("{skipped} of {} are answered already", all + skipped));
+    }
+    let session = Session::start(global, output).await?;
     let constraints = args.demands.constraints(Optimize::Throughput);
     let caller: Arc<str> = Arc::from("batch");
     let engine = &session.engine;
+    let stopping = AtomicBool::new(false);
     let mut replies = stream::iter(jobs)
+        .take_while(|_| future::ready(!stopping.load(Ordering::Relaxed)))
         .map(|job| {
             let answer = engine.submit(job.prompt, constraints.clone(), &caller, Delivery::Whole);
             async move {
@@ -99,130 +96,63 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCod
     let started = Instant::now();
     let mut tally = Tally::default();
     // One listener for the whole batch: a new one per reply would miss what comes between two of them.
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    let interrupted = loop {
+    let mut stop = std::pin::pin!(asked_to_stop());
+    let stopped = loop {
         tokio::select! {
             biased;
-            _ = &mut interrupt => break true,
+            signal = &mut stop => break Some(signal),
             reply = replies.next() => match reply {
-                None => break false,
+                None => break None,
                 Some((id, reply)) => {
-                    write_line(&mut sink, &args.output, &line(&id, &reply))?;
+                    sink.write(&line(&id, &reply))?;
                     tally.count(&reply);
-                    output.progress(&tally.bar(all - skipped, started));
+                    output.progress(&tally.bar(all, started));
                 }
             },
         }
     };
+    // What has been paid for and is there already is kept, and no more is begun.
+    stopping.store(true, Ordering::Relaxed);
+    while let Some(Some((id, reply))) = replies.next().now_or_never() {
+        sink.write(&line(&id, &reply))?;
+        tally.count(&reply);
+    }
     drop(replies);
     session.stop().await;
     output.progress("");
-    if interrupted {
-        output.note("interrupted; run the same command again to go on");
-        return Err(Failure::Interrupted);
+    if let Some(signal) = stopped {
+        output.note(&tally.bar(all, started));
+        if !sink.is_pipe() {
+            output.note("run the same command again to go on from here");
+        }
+        return Err(Failure::Stopped(signal));
     }
     if args.json {
         output.json(&json!({
             "answered": tally.answered, "failed": tally.failed, "skipped": skipped,
             "cost_usd": tally.cost.as_usd(), "unknown_costs": tally.unknown_costs,
-            "seconds": started.elapsed().as_secs_f32(),
+            "seconds": json::seconds(started.elapsed()),
         }))?;
-    } else {
-        output.note(&tally.bar(all - skipped, started));
+    } else if all > 0 {
+        output.note(&tally.bar(all, started));
+    } else if skipped == 0 {
+        output.note(&format!("{} holds no prompts", args.input.display()));
+    }
+    if tally.failed > 0
+        && let Some(why) = &tally.first_failure
+    {
+        output.note(&format!("{} failed, the first of them because: {why}", tally.failed));
     }
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
 }
 
-/// The ids that the output holds an answer for. A last line that was cut off by a crash does not count.
-fn finished(path: &Path) -> Result<HashSet<String>, Failure> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
-        Err(error) => return Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
-    };
-    let mut ids = HashSet::new();
-    let mut ends_cleanly = true;
-    let mut reader = BufReader::new(file);
-    let mut line = Vec::new();
-    loop {
-        // As bytes: the cut may have gone through a character.
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line);
-        if read.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))? == 0 {
-            break;
-        }
-        ends_cleanly = line.ends_with(b"\n");
-        let value: Option<Value> = serde_json::from_slice(&line).ok();
-        if let Some(value) = value.filter(|value| value["ok"] == Value::Bool(true))
-            && let Some(id) = value["id"].as_str()
-        {
-            ids.insert(id.to_owned());
-        }
-    }
-    if !ends_cleanly {
-        // The next line must not be glued to the broken one.
-        let mut file = OpenOptions::new().append(true).open(path)?;
-        file.write_all(b"\n")?;
-    }
-    Ok(ids)
-}
-
-fn jobs(args: &Args, done: &HashSet<String>) -> Result<Vec<Job>, Failure> {
-    let cannot =
-        |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", args.input.display()));
-    let file = File::open(&args.input).map_err(|error| cannot(&error))?;
-    let mut jobs = Vec::new();
-    let mut problems = Vec::new();
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|error| cannot(&error))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let (id, text) = match serde_json::from_str(&line) {
-            Ok(Line::Text(text)) => (None, text),
-            Ok(Line::Object { id, prompt }) => (id, prompt),
-            Err(_) => {
-                problems.push(format!("line {}: neither a JSON string nor an object with `prompt`", number + 1));
-                continue;
-            }
-        };
-        let id = match id {
-            Some(Value::String(id)) => id,
-            Some(other) => other.to_string(),
-            None => format!("line-{}", number + 1),
-        };
-        if !done.contains(&id) {
-            jobs.push(Job { id, prompt: args.shape.prompt(text) });
-        }
-    }
-    if problems.is_empty() {
-        Ok(jobs)
-    } else {
-        Err(Failure::Usage(format!("{}:\n  {}", args.input.display(), problems.join("\n  "))))
-    }
-}
-
 fn line(id: &str, reply: &Result<Reply, CallError>) -> Value {
+    let mut fields = json::object(json!({ "id": id }));
     match reply {
-        Ok(reply) => json!({
-            "id": id,
-            "ok": true,
-            "text": reply.text,
-            "tier": reply.ending.tier,
-            "backend": reply.ending.backend,
-            "model": reply.ending.model,
-            "finish": reply.ending.finish,
-            "usage": reply.ending.usage,
-            "cost_usd": reply.ending.cost.amount.map(Money::as_usd),
-            "seconds": reply.ending.total.as_secs_f32(),
-        }),
-        Err(error) => json!({ "id": id, "ok": false, "error": error.to_string() }),
+        Ok(reply) => fields.extend(json::answer(reply)),
+        Err(error) => fields.extend(json::object(json!({ "ok": false, "error": error.to_string() }))),
     }
-}
-
-fn write_line(sink: &mut File, path: &Path, value: &Value) -> Result<(), Failure> {
-    sink.write_all(format!("{value}\n").as_bytes())
-        .map_err(|error| Failure::Other(format!("cannot write {}: {error}", path.display())))
+    fields.into()
 }
 
 impl Tally {
@@ -235,6 +165,9 @@ impl Tally {
             }
             Err(error) => {
                 self.failed += 1;
+                // The rest of the words is in the output, with each prompt.
+                let words = error.to_string();
+                self.first_failure.get_or_insert_with(|| words.lines().next().unwrap_or_default().to_owned());
                 if let CallError::AllFailed(last) = error { std::slice::from_ref(last) } else { &[] }
             }
         };
@@ -256,27 +189,5 @@ impl Tally {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let unknown = if self.unknown_costs > 0 { format!(" + {} unknown", self.unknown_costs) } else { String::new() };
         format!("[{bar}] {done}/{all}{failed}  {rate:.1}/s  {}{unknown}", self.cost)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_output_that_was_cut_anywhere_is_gone_on_with() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("out.jsonl");
-        let whole = "{\"id\":\"a\",\"ok\":true,\"text\":\"é\"}\n{\"id\":\"b\",\"ok\":true,\"text\":\"é\"}\n";
-        for cut in 0..=whole.len() {
-            std::fs::write(&path, &whole.as_bytes()[..cut]).expect("written");
-            let ids = finished(&path).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
-            let mut file = OpenOptions::new().append(true).open(&path).expect("opens");
-            write_line(&mut file, &path, &json!({"id": "c", "ok": true})).expect("written");
-            drop(file);
-            let mut expected = ids;
-            expected.insert("c".to_owned());
-            assert_eq!(finished(&path).expect("read"), expected, "cut at {cut}");
-        }
     }
 }

@@ -27,6 +27,9 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Fa
         return Ok(ExitCode::SUCCESS);
     }
     let loaded = session::load(global)?;
+    if loaded.file.is_none() {
+        output.note(&format!("note: {}", session::no_file()));
+    }
     for warning in &loaded.warnings {
         output.note(&format!("note: {warning}"));
     }

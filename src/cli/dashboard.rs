@@ -1,5 +1,7 @@
 //! The dashboard as a command: logging, engine, screen, and a summary on the ordinary terminal when it ends.
 
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Global;
 use super::output::{Failure, Output};
-use super::session::{Session, Watch};
+use super::session::{Session, Surface};
+use super::signals;
 use crate::demo::{Fault, FaultKind, Faults, Traffic};
 use crate::domain::decision::Decision;
 use crate::domain::fleet::CommandError;
@@ -20,24 +23,17 @@ use crate::domain::id::BackendId;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
 use crate::engine::{CallError, Command, Delivery, Engine, Fact, Snapshot};
-use crate::logging::{self, Recent};
+use crate::logging::Recent;
 use crate::tui::{self, Backing, LogLine, Submitted};
 
 /// Opens the dashboard.
 ///
 /// # Errors
 ///
-/// If the configuration is wrong, or there is no terminal.
+/// If there is no terminal, or the configuration is wrong.
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> {
-    let (session, config) = Session::open(global, Watch::MachinesToo).await?;
-    let log = logging::init(&config.log, global.log_level.as_deref(), true);
-    let log = match log {
-        Ok(log) => log,
-        Err(error) => {
-            output.note(&format!("llm-call: {error}; going on without a log file"));
-            logging::init_without_file(true).map_err(|error| Failure::Other(error.to_string()))?
-        }
-    };
+    needs_a_terminal(global)?;
+    let (session, config) = Session::open(global, output, Surface::Dashboard).await?;
     let background = TaskTracker::new();
     let stop = CancellationToken::new();
     if session.simulation().is_some() {
@@ -52,19 +48,41 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
             (simulation.faults(), upstreams)
         }),
     });
-    let recent = log.recent();
+    let recent = session.log.recent();
     let options = tui::Options { log: Box::new(move || log_lines(&recent)), ..tui::Options::default() };
-    let ended = Box::pin(tui::run(room, config.ui, options, signals())).await;
+    let signals = async {
+        signals::asked_by_the_system().await;
+    };
+    let ended = Box::pin(tui::run(room, config.ui, options, signals)).await;
     stop.cancel();
     background.close();
     background.wait().await;
+    let log = session.log.path().map(Path::to_owned);
     session.stop().await;
     let summary = ended.map_err(|error| Failure::Other(error.to_string()))?;
     output.line(&summary.to_string())?;
-    if let Some(path) = log.path() {
+    if let Some(path) = log {
         output.note(&format!("log: {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A pipe can neither show the dashboard nor give it keys; whoever has one in hand wants another command.
+fn needs_a_terminal(global: &Global) -> Result<(), Failure> {
+    let missing = match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
+        (true, true) => return Ok(()),
+        (false, true) => "standard input is not one",
+        (true, false) => "standard output is not one",
+        (false, false) => "there is none here",
+    };
+    let demo = if global.demo { " --demo" } else { "" };
+    let instead = [
+        (format!("llm-call ask{demo} \"…\""), "sends a prompt; without one, what comes through the pipe"),
+        (format!("llm-call tiers{demo} --json"), "tells what the dashboard shows of the tiers"),
+        ("llm-call --help".to_owned(), "lists the rest"),
+    ];
+    let lines: Vec<String> = instead.iter().map(|(command, what)| format!("\n  {command:<30} {what}")).collect();
+    Err(Failure::Usage(format!("the dashboard needs a terminal, and {missing}. Without one:{}", lines.concat())))
 }
 
 /// Who acts, as the audit names them.
@@ -76,23 +94,6 @@ fn operator() -> Arc<str> {
 fn log_lines(recent: &Recent) -> Vec<LogLine> {
     let lines = recent.lines();
     lines.iter().map(|line| LogLine { at: line.time, level: line.level.as_str(), text: line.message.clone() }).collect()
-}
-
-/// Ends when the process is asked to end.
-async fn signals() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut term), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    std::future::pending::<()>().await;
 }
 
 /// Sends the demonstration's background traffic, so that the screen lives.

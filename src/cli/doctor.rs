@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::output::{Failure, Output, Style};
-use super::session::{self, Session, Watch};
+use super::session::{self, Session, Surface, Watch};
 use crate::domain::fleet::{Backend, KeyState, Trouble};
 use crate::domain::health::Health;
 use crate::domain::machine::GpuReadings;
@@ -15,6 +15,8 @@ use crate::engine::Snapshot;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 all is well; 1 something that is configured does not work; 2 wrong usage or \
+configuration.")]
 pub struct Args {
     /// Print JSON.
     #[arg(long)]
@@ -58,16 +60,14 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     let mut checks = Vec::new();
     if !global.demo {
         let loaded = session::load(global)?;
-        let file = loaded
-            .file
-            .as_ref()
-            .map_or_else(|| "no file; environment and defaults".to_owned(), |file| file.display().to_string());
+        let file = loaded.file.as_ref().map_or_else(session::no_file, |file| file.display().to_string());
         checks.push(Check::new(Grade::Good, "configuration", file, ""));
         for warning in &loaded.warnings {
             checks.push(Check::new(Grade::Note, "configuration", warning.to_string(), ""));
         }
     }
-    let (session, config) = Session::open(global, Watch::MachinesToo).await?;
+    let (session, config) = Session::open(global, output, Surface::Command(Watch::MachinesToo)).await?;
+    output.progress("asking every backend…");
     session.engine.first_probes(PATIENCE).await;
     let snapshot = session.engine.snapshot();
     checks.extend(snapshot.fleet.backends.iter().map(|backend| check_backend(backend)));
@@ -77,6 +77,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     checks.push(check_clock(&urls).await);
     checks.push(check_terminal());
     session.stop().await;
+    output.progress("");
     print(&checks, args, output)?;
     let sick = checks.iter().any(|check| check.grade == Grade::Bad);
     Ok(ExitCode::from(u8::from(sick)))
@@ -141,14 +142,19 @@ fn check_backend(backend: &Backend) -> Check {
         _ if !missing.is_empty() => Check::new(
             Grade::Bad,
             what,
-            format!("{url} answers, {found} models; not there: {}", missing.join(", ")),
+            format!("{url} answers, {}; not there: {}", models(found), missing.join(", ")),
             "install the missing models, or take them out of the configuration",
         ),
         health => {
             let note = if backend.detail.is_empty() { String::new() } else { format!(", {}", backend.detail) };
-            Check::new(Grade::Good, what, format!("{url} {}, {found} models{note}", health.name()), "")
+            let grade = if health == Health::Degraded { Grade::Note } else { Grade::Good };
+            Check::new(grade, what, format!("{url} {}, {}{note}", health.name(), models(found)), "")
         }
     }
+}
+
+fn models(count: usize) -> String {
+    format!("{count} model{}", if count == 1 { "" } else { "s" })
 }
 
 fn check_routes(snapshot: &Snapshot) -> Check {

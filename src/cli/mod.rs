@@ -1,26 +1,30 @@
 //! The command line: one file per subcommand. Each gets an engine, prints, and returns an exit code.
 
+mod advice;
 mod ask;
 mod batch;
 mod config;
 mod dashboard;
 mod doctor;
+mod json;
 mod output;
 mod request;
 mod route;
 mod session;
+mod signals;
 mod tiers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub use output::{Failure, Output};
 
 /// One router for language models in four tiers: Claude, Ollama, RunPod, and LiteLLM with everything behind it.
 ///
-/// Without a command it opens the dashboard.
+/// Without a command it opens the dashboard; on a first visit, `llm-call demo` does so without keys or servers.
 #[derive(Debug, Parser)]
 #[command(name = "llm-call", version, about, long_about, after_help = EXIT_CODES, args_conflicts_with_subcommands = false)]
 pub struct Cli {
@@ -30,28 +34,30 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the request or a part of the batch failed; 2 wrong usage or \
-configuration; 3 nobody may serve the request; 130 interrupted.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the request or a part of the batch failed, or the doctor found something \
+broken; 2 wrong usage or configuration; 3 nobody may serve the request; 130 interrupted, 143 terminated.";
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "For every command")]
 pub struct Global {
-    /// The configuration file [default: config.toml in the platform's configuration folder].
-    #[arg(long, global = true, value_name = "FILE", env = "LLM_CALL_CONFIG", hide_env = true)]
+    /// The configuration file [default: LLM_CALL_CONFIG, or llm-call/config.toml in the platform's configuration folder,
+    /// which is ~/.config on Linux].
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Use simulated tiers: no key and no server is needed.
     #[arg(long, global = true)]
     pub demo: bool,
-    /// What to log: error, warn, info, debug, trace, or a filter such as llm_call::provider=debug.
+    /// What to write to the log file: error, warn, info, debug, trace, or a filter such as llm_call::provider=debug.
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// When to use colours.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Draw with ASCII characters only.
+    /// Draw the dashboard with ASCII characters only.
     #[arg(long, global = true)]
     pub ascii: bool,
-    /// Take away the keys that change the fleet.
+    /// Take away the dashboard's keys that change the fleet.
     #[arg(long, global = true)]
     pub read_only: bool,
 }
@@ -89,8 +95,38 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, of the program or of one command.
+    Man {
+        /// The command.
+        command: Option<String>,
+    },
+}
+
+impl Cli {
+    /// Reads the arguments of this process. Ends it where there is only help to print, or a mistake to tell.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            if error.kind() == ErrorKind::InvalidSubcommand
+                && let Some(ContextValue::String(word)) = error.remove(ContextKind::InvalidSubcommand)
+            {
+                let mut tips = vec![format!("to send a prompt, use `llm-call ask \"{}\"`", shortened(&word)).into()];
+                if let Some(ContextValue::Strings(near)) = error.remove(ContextKind::SuggestedSubcommand) {
+                    tips.extend(near.iter().map(|name| format!("a similar command exists: `{name}`").into()));
+                }
+                error.insert(ContextKind::InvalidSubcommand, ContextValue::String(word));
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+            }
+            error.exit()
+        })
+    }
+}
+
+/// A prompt in a tip: its beginning says which is meant.
+fn shortened(prompt: &str) -> String {
+    const SHOWN: usize = 40;
+    let line: String = prompt.chars().take_while(|c| !c.is_control()).take(SHOWN).collect();
+    if line.len() < prompt.len() { format!("{line}…") } else { line }
 }
 
 /// Runs the program. The future ends when the command has ended.
@@ -107,7 +143,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Config(args)) => config::run(&args, &global, &output),
         Some(Command::Doctor(args)) => doctor::run(&args, &global, &output).await,
         Some(Command::Completions { shell }) => completions(shell, &output),
-        Some(Command::Man) => man(&output),
+        Some(Command::Man { command }) => man(command.as_deref(), &output),
     };
     match done {
         Ok(code) => code,
@@ -122,9 +158,19 @@ fn completions(shell: clap_complete::Shell, output: &Output) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn man(output: &Output) -> Result<ExitCode, Failure> {
+fn man(name: Option<&str>, output: &Output) -> Result<ExitCode, Failure> {
+    let mut cli = Cli::command();
+    // The options of every command belong on the page of each.
+    cli.build();
+    let command = match name {
+        None => &cli,
+        Some(name) => cli
+            .get_subcommands()
+            .find(|command| command.get_name() == name)
+            .ok_or_else(|| Failure::Usage(format!("there is no command `{name}`; llm-call --help lists them")))?,
+    };
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Failure::Output)?;
+    clap_mangen::Man::new(command.clone()).render(&mut page).map_err(Failure::Output)?;
     output.bytes(&page)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,15 @@
 //! Where a command prints. The answer goes to standard output, everything about it to standard error; a reader that has
-//! gone away ends the command quietly.
+//! gone away ends the command quietly. What comes from a model or a server cannot command a terminal; a pipe gets it as
+//! it came.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::When;
+use super::signals::Signal;
+use super::{When, advice};
 use crate::engine::CallError;
 
 /// The terminal and the pipes.
@@ -15,6 +18,7 @@ pub struct Output {
     out_is_terminal: bool,
     err_is_terminal: bool,
     color: bool,
+    notes_in_color: bool,
 }
 
 /// Why a command failed.
@@ -32,9 +36,9 @@ pub enum Failure {
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    /// Interrupted by the user.
-    #[error("interrupted")]
-    Interrupted,
+    /// The user or the system ended it.
+    #[error("{0}")]
+    Stopped(Signal),
 }
 
 impl Failure {
@@ -45,7 +49,7 @@ impl Failure {
             Self::Call(CallError::NoRoute(_)) => 3,
             Self::Call(_) | Self::Other(_) | Self::Output(_) => 1,
             Self::Usage(_) => 2,
-            Self::Interrupted => 130,
+            Self::Stopped(signal) => signal.code(),
         }
     }
 }
@@ -54,15 +58,21 @@ impl Output {
     /// Looks at what standard output and standard error are.
     #[must_use]
     pub fn new(when: When) -> Self {
-        let out_is_terminal = io::stdout().is_terminal();
+        let (out_is_terminal, err_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let color = match when {
+        let color = |is_terminal: bool| match when {
             When::Always => true,
             When::Never => false,
-            When::Auto => out_is_terminal && !no_color && !dumb,
+            When::Auto => is_terminal && !no_color && !dumb,
         };
-        Self { out_is_terminal, err_is_terminal: io::stderr().is_terminal(), color }
+        Self { out_is_terminal, err_is_terminal, color: color(out_is_terminal), notes_in_color: color(err_is_terminal) }
+    }
+
+    /// The same, for text that becomes a note: its colours are those of standard error.
+    #[must_use]
+    pub const fn for_notes(self) -> Self {
+        Self { color: self.notes_in_color, ..self }
     }
 
     /// Whether a person reads the output as it comes.
@@ -77,7 +87,7 @@ impl Output {
         self.err_is_terminal
     }
 
-    /// Writes bytes to standard output.
+    /// Writes bytes to standard output as they are.
     ///
     /// # Errors
     ///
@@ -89,12 +99,13 @@ impl Output {
         Ok(())
     }
 
-    /// Writes text without a line end.
+    /// Writes text without a line end. It may come from a model: a terminal sees none of its control characters.
     ///
     /// # Errors
     ///
     /// [`Failure::Output`].
     pub fn text(&self, text: &str) -> Result<(), Failure> {
+        let text = if self.out_is_terminal { harmless(text, Keep::Nothing) } else { text.into() };
         self.bytes(text.as_bytes())
     }
 
@@ -104,6 +115,7 @@ impl Output {
     ///
     /// [`Failure::Output`].
     pub fn line(&self, line: &str) -> Result<(), Failure> {
+        let line = if self.out_is_terminal { harmless(line, Keep::Styles) } else { line.into() };
         self.bytes(format!("{line}\n").as_bytes())
     }
 
@@ -120,6 +132,7 @@ impl Output {
 
     /// Writes a note to standard error. A note that cannot be written is no reason to fail.
     pub fn note(&self, line: &str) {
+        let line = if self.err_is_terminal { harmless(line, Keep::Styles) } else { line.into() };
         drop(writeln!(io::stderr().lock(), "{line}"));
     }
 
@@ -138,14 +151,7 @@ impl Output {
         if !self.color {
             return text.to_owned();
         }
-        let code = match style {
-            Style::Bold => "1",
-            Style::Dim => "2",
-            Style::Good => "32",
-            Style::Warn => "33;1",
-            Style::Bad => "31;1",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        format!("{}{text}{PLAIN}", style.sequence())
     }
 
     /// Says why the command failed, and with which code. A reader that has gone away wants no message.
@@ -153,9 +159,65 @@ impl Output {
         if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        self.note(&format!("llm-call: {failure}"));
+        let words = match failure {
+            Failure::Call(CallError::NoRoute(decision)) => advice::no_route(decision),
+            failure => failure.to_string(),
+        };
+        self.note(&format!("llm-call: {words}"));
         ExitCode::from(failure.code())
     }
+}
+
+/// Ends a style.
+const PLAIN: &str = "\x1b[0m";
+
+impl Style {
+    const ALL: [Self; 5] = [Self::Bold, Self::Dim, Self::Good, Self::Warn, Self::Bad];
+
+    const fn sequence(self) -> &'static str {
+        match self {
+            Self::Bold => "\x1b[1m",
+            Self::Dim => "\x1b[2m",
+            Self::Good => "\x1b[32m",
+            Self::Warn => "\x1b[33;1m",
+            Self::Bad => "\x1b[31;1m",
+        }
+    }
+}
+
+/// Which control sequences are left in a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// None.
+    Nothing,
+    /// Those that this program writes itself.
+    Styles,
+}
+
+/// Text that does nothing to a terminal but appear on it. Control characters are shown rather than left out, so that what
+/// was there can be seen; a carriage return goes, since it would let a line write over itself.
+fn harmless(text: &str, keep: Keep) -> Cow<'_, str> {
+    let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.chars().any(acts) {
+        return Cow::Borrowed(text);
+    }
+    let ours = || Style::ALL.map(Style::sequence).into_iter().chain([PLAIN]);
+    let mut safe = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let kept = if keep == Keep::Styles { ours().find(|sequence| rest.starts_with(sequence)) } else { None };
+        match (kept, c) {
+            (Some(sequence), _) => safe.push_str(sequence),
+            (None, '\r') => {}
+            (None, '\u{7f}') => safe.push_str("^?"),
+            // As terminals write them: ESC is ^[.
+            (None, '\0'..='\u{1f}') if acts(c) => safe.extend(['^', char::from(c as u8 + b'@')]),
+            (None, c) if acts(c) => safe.push(char::REPLACEMENT_CHARACTER),
+            (None, c) => safe.push(c),
+        }
+        rest = &rest[kept.map_or(c.len_utf8(), str::len)..];
+    }
+    Cow::Owned(safe)
 }
 
 /// How text can stand out.
@@ -171,4 +233,23 @@ pub enum Style {
     Warn,
     /// Broken.
     Bad,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_writes_cannot_command_a_terminal() {
+        for (text, shown) in [
+            ("plain\ttext\n", "plain\ttext\n"),
+            ("\x1b]0;owned\x07\x1b[2Jhi\r\n", "^[]0;owned^G^[[2Jhi\n"),
+            ("\u{9b}31m\x7f\0\x08", "\u{fffd}31m^?^@^H"),
+            ("\x1b[1mbold\x1b[0m", "^[[1mbold^[[0m"),
+        ] {
+            assert_eq!(harmless(text, Keep::Nothing), shown);
+        }
+        let line = "\x1b[1mbold\x1b[0m \x1b[2J \x1b[8mhidden";
+        assert_eq!(harmless(line, Keep::Styles), "\x1b[1mbold\x1b[0m ^[[2J ^[[8mhidden");
+    }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::output::Failure;
+use crate::config::suggestion;
 use crate::domain::money::Money;
 use crate::domain::prompt::{Message, Prompt, Role};
 use crate::domain::request::{Constraints, Optimize, Privacy};
@@ -17,12 +18,13 @@ const LONGEST_PROMPT: u64 = 32 * 1024 * 1024;
 
 /// What a request demands.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "What the request demands")]
 pub struct Demands {
     /// Only this tier: claude, local (ollama), gpu (runpod), frontier (litellm).
     #[arg(long, value_parser = Tier::from_str)]
     tier: Option<Tier>,
-    /// Only this backend.
-    #[arg(long)]
+    /// Only this backend; `llm-call tiers` lists them.
+    #[arg(long, value_name = "ID")]
     backend: Option<String>,
     /// Only this model.
     #[arg(long)]
@@ -34,36 +36,50 @@ pub struct Demands {
     #[arg(long, value_name = "MS")]
     max_latency_ms: Option<u32>,
     /// The predicted cost must stay below so many dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     max_cost: Option<Money>,
-    /// `high` keeps the prompt on this machine.
-    #[arg(long, value_parser = Privacy::from_str, default_value = "standard")]
+    /// standard, or high: the prompt stays on this machine, or the request fails.
+    #[arg(long, value_name = "LEVEL", value_parser = Privacy::from_str, default_value = "standard")]
     privacy: Privacy,
     /// What to weigh most: balanced, quality, latency, cost, throughput.
-    #[arg(long, value_parser = Optimize::from_str)]
+    #[arg(long, value_name = "AIM", value_parser = Optimize::from_str)]
     optimize: Option<Optimize>,
-    /// The task, where you know it better than the analysis.
-    #[arg(long, value_parser = Task::from_str)]
+    /// The task, where you know it better than the analysis: reasoning, planning, code, explanation, reward, extraction,
+    /// summary, context, question, mathematics, creative, bulk, general.
+    #[arg(long, value_parser = task)]
     task: Option<Task>,
 }
 
 /// How an answer is drawn.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "The answer")]
 pub struct Shape {
     /// Instructions that stand above the prompt.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// The longest answer, in tokens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
     /// How freely the answer is drawn, from 0 to 2.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
     temperature: Option<f32>,
 }
 
 fn dollars(text: &str) -> Result<Money, String> {
-    let usd: f64 = text.trim_start_matches('$').parse().map_err(|_| format!("`{text}` is not an amount of dollars"))?;
-    Money::from_usd(usd).ok_or_else(|| format!("`{text}` is not an amount of dollars"))
+    let usd = text.trim_start_matches('$').parse().ok().and_then(Money::from_usd);
+    usd.ok_or_else(|| "not an amount of dollars, such as 0.01".to_owned())
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=2.0).contains(number));
+    number.ok_or_else(|| "not a number from 0 to 2".to_owned())
+}
+
+fn task(text: &str) -> Result<Task, String> {
+    Task::from_str(text).map_err(|_| {
+        let names = Task::ALL.map(Task::name);
+        format!("not a task{}\n  there are: {}", suggestion(text, names), names.join(", "))
+    })
 }
 
 impl Demands {
@@ -98,21 +114,22 @@ impl Shape {
     }
 }
 
-/// The prompt's text: the arguments, or standard input where there are none or one of them is `-`.
+/// The prompt's text: the arguments, then standard input where the last of them is `-`, or where there are none.
 ///
 /// # Errors
 ///
 /// If there is no text, or standard input cannot be read.
 pub fn text(words: &[String]) -> Result<String, Failure> {
-    let from_pipe = words.is_empty() || words == ["-"];
-    if !from_pipe {
-        return not_empty(words.join(" "));
-    }
     let input = std::io::stdin();
-    if words.is_empty() && input.is_terminal() {
-        return Err(Failure::Usage("give a prompt, or pipe one in".into()));
+    match words {
+        [] if input.is_terminal() => Err(Failure::Usage("give a prompt, or pipe one in".into())),
+        [] => read_prompt(input.lock()),
+        [words @ .., last] if last == "-" => {
+            let piped = read_prompt(input.lock())?;
+            Ok(if words.is_empty() { piped } else { format!("{}\n\n{piped}", words.join(" ")) })
+        }
+        words => not_empty(words.join(" ")),
     }
-    read_prompt(input.lock())
 }
 
 fn read_prompt(input: impl Read) -> Result<String, Failure> {

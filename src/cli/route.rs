@@ -16,8 +16,9 @@ use crate::engine::CallError;
 
 /// Arguments of `route`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 somebody may serve it; 2 wrong usage or configuration; 3 nobody may serve it.")]
 pub struct Args {
-    /// The prompt; `-`, or nothing with a pipe, reads it from standard input.
+    /// The prompt. With a pipe and no prompt, standard input is the prompt; with `-` at the end, it is added.
     prompt: Vec<String>,
     #[command(flatten)]
     demands: Demands,
@@ -36,7 +37,7 @@ pub struct Args {
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     let prompt = args.shape.prompt(text(&args.prompt)?);
     let constraints = args.demands.constraints(Optimize::Balanced);
-    let session = Session::start(global).await?;
+    let session = Session::start(global, output).await?;
     let decision = session.engine.explain(&prompt, &constraints, &Arc::from("cli"));
     session.stop().await;
     let served = decision.chosen().is_some();

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::Global;
-use super::output::Failure;
+use super::output::{Failure, Output};
 use crate::config::{self, ColorChoice, Config, Loaded};
 use crate::demo::{self, Simulation};
 use crate::engine::{Engine, Options};
+use crate::logging::{self, LogError};
 use crate::telemetry::GpuSource;
 
 /// How long a command waits for the first word of every backend before it decides without it. Local backends answer in
@@ -24,10 +25,21 @@ pub enum Watch {
     MachinesToo,
 }
 
+/// Who has the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// A command, which prints lines.
+    Command(Watch),
+    /// The dashboard: nobody else may write on the terminal. It watches everything.
+    Dashboard,
+}
+
 /// A running engine, and the simulated tiers under it, if it is a demonstration.
 pub struct Session {
     /// The engine.
     pub engine: Engine,
+    /// The log, which lasts as long as this.
+    pub log: logging::Guard,
     simulation: Option<Simulation>,
 }
 
@@ -39,6 +51,13 @@ pub struct Session {
 pub fn load(global: &Global) -> Result<Loaded, Failure> {
     let sources = config::Sources::of_process(global.config.clone());
     config::load(&sources).map_err(|errors| Failure::Usage(errors.to_string()))
+}
+
+/// Says that there is no configuration file, and where one would be read from.
+pub fn no_file() -> String {
+    let place = config::Sources::of_process(None).folder.map(|folder| folder.join("config.toml"));
+    let place = place.map(|path| format!("; {} would be read", path.display())).unwrap_or_default();
+    format!("no file, environment and defaults{place}")
 }
 
 /// The flags have the last word.
@@ -57,14 +76,24 @@ pub fn apply_flags(config: &mut Config, global: &Global) {
     config.ui.read_only |= global.read_only;
 }
 
+/// A log that cannot be written is no reason not to answer; a filter that cannot be read is a mistake of the user's.
+fn start_log(global: &Global, config: &Config, output: &Output, quiet: bool) -> Result<logging::Guard, Failure> {
+    match logging::init(&config.log, global.log_level.as_deref(), quiet) {
+        Ok(guard) => return Ok(guard),
+        Err(error @ LogError::Filter { .. }) => return Err(Failure::Usage(error.to_string())),
+        Err(error) => output.note(&format!("llm-call: {error}; going on without a log file")),
+    }
+    logging::init_without_file(quiet).map_err(|error| Failure::Other(error.to_string()))
+}
+
 impl Session {
     /// Starts an engine and waits for the first probes.
     ///
     /// # Errors
     ///
     /// If the configuration is wrong or the engine cannot be started.
-    pub async fn start(global: &Global) -> Result<Self, Failure> {
-        let (session, _) = Self::open(global, Watch::BackendsOnly).await?;
+    pub async fn start(global: &Global, output: &Output) -> Result<Self, Failure> {
+        let (session, _) = Self::open(global, output, Surface::Command(Watch::BackendsOnly)).await?;
         session.engine.first_probes(FIRST_PROBES).await;
         Ok(session)
     }
@@ -74,7 +103,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::start`].
-    pub async fn open(global: &Global, watch: Watch) -> Result<(Self, Config), Failure> {
+    pub async fn open(global: &Global, output: &Output, surface: Surface) -> Result<(Self, Config), Failure> {
         let simulation = if global.demo {
             let simulation = Simulation::start(demo::Options::default())
                 .await
@@ -88,14 +117,15 @@ impl Session {
             None => load(global)?.config,
         };
         apply_flags(&mut config, global);
+        let log = start_log(global, &config, output, surface == Surface::Dashboard)?;
         let options = Options {
             simulated: simulation.is_some(),
             local_gpu: simulation.as_ref().map(|simulation| Box::new(simulation.gpu()) as Box<dyn GpuSource>),
-            telemetry: watch == Watch::MachinesToo,
+            telemetry: surface != Surface::Command(Watch::BackendsOnly),
             ..Options::default()
         };
         let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok((Self { engine, simulation }, config))
+        Ok((Self { engine, log, simulation }, config))
     }
 
     /// The simulated tiers.

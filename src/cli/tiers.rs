@@ -25,7 +25,7 @@ pub struct Args {
 ///
 /// If the configuration is wrong.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
-    let session = Session::start(global).await?;
+    let session = Session::start(global, output).await?;
     let snapshot = session.engine.snapshot();
     session.stop().await;
     if args.json {

@@ -60,6 +60,11 @@ fn the_flag_is_heard_before_the_environment_and_that_before_the_configuration() 
     }
     let error = filter(None, Some("llm_call=loud"), "info").unwrap_err();
     assert!(error.to_string().contains("LLM_CALL_LOG"), "{error}");
+    let error = filter(Some("verbose"), None, "info").unwrap_err();
+    assert!(error.to_string().contains("use off, error, warn"), "{error}");
+    for fine in ["WARN", "llm_call", "llm_call::provider", "hyper=trace", "warn,llm_call=debug", "off"] {
+        assert!(filter(None, None, fine).is_ok(), "{fine}");
+    }
 }
 
 #[test]
