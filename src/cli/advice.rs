@@ -14,8 +14,8 @@ const MOST_NAMES: usize = 12;
 pub fn no_route(decision: &Decision) -> String {
     let unknown = unknown_name(decision);
     let mut text = unknown.clone().unwrap_or_else(|| decision.headline());
-    // Whoever asks for one model knows that all others are not it.
-    let concerns = |rejected: &&Rejected| !is_another(&rejected.reason);
+    // Whoever asks for one tier knows that all others are not it, whatever else may be said about them.
+    let concerns = |rejected: &&Rejected| is_asked_for(decision, rejected) && !is_another(&rejected.reason);
     let others = decision.rejected.iter().filter(|rejected| !concerns(rejected)).count();
     // Writing into a string cannot fail.
     for rejected in decision.rejected.iter().filter(concerns) {
@@ -69,6 +69,13 @@ fn meant(asked: &str, names: &BTreeSet<&str>) -> String {
     let more = names.len().saturating_sub(MOST_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{near}\n  there are: {}{more}", shown.join(", "))
+}
+
+fn is_asked_for(decision: &Decision, rejected: &Rejected) -> bool {
+    let constraints = &decision.constraints;
+    constraints.fallback
+        || (constraints.tier.is_none_or(|tier| tier == rejected.tier)
+            && constraints.backend.as_ref().is_none_or(|backend| *backend == rejected.backend))
 }
 
 const fn is_another(reason: &Rejection) -> bool {

@@ -1,5 +1,6 @@
 //! `llm-call doctor`: what works, what does not, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -8,9 +9,11 @@ use serde::Serialize;
 use super::Global;
 use super::output::{Failure, Output, Style};
 use super::session::{self, Session, Surface, Watch};
-use crate::domain::fleet::{Backend, KeyState, Trouble};
+use crate::config::{Loaded, Origin};
+use crate::domain::fleet::{Backend, KeyState, Presence, Protocol, Trouble};
 use crate::domain::health::Health;
 use crate::domain::machine::GpuReadings;
+use crate::domain::tier::Tier;
 use crate::engine::Snapshot;
 
 /// Arguments of `doctor`.
@@ -58,6 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(11);
 /// Everything that is wrong with the configuration.
 pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     let mut checks = Vec::new();
+    let mut unasked = BTreeSet::new();
     if !global.demo {
         let loaded = session::load(global)?;
         let file = loaded.file.as_ref().map_or_else(session::no_file, |file| file.display().to_string());
@@ -65,12 +69,18 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
         for warning in &loaded.warnings {
             checks.push(Check::new(Grade::Note, "configuration", warning.to_string(), ""));
         }
+        unasked = nobody_asked_for(&loaded);
     }
     let (session, config) = Session::open(global, output, Surface::Command(Watch::MachinesToo)).await?;
     output.progress("asking every backend…");
     session.engine.first_probes(PATIENCE).await;
     let snapshot = session.engine.snapshot();
-    checks.extend(snapshot.fleet.backends.iter().map(|backend| check_backend(backend)));
+    checks.extend(snapshot.fleet.backends.iter().map(|backend| {
+        let check = check_backend(backend);
+        // Not everybody has an Ollama; what is built in and absent is no fault of the configuration.
+        let absent = backend.health == Health::Down && unasked.contains(backend.spec.id.as_str());
+        if absent { Check { grade: Grade::Note, ..check } } else { check }
+    }));
     checks.push(check_routes(&snapshot));
     checks.extend(check_machines(&snapshot));
     let urls: Vec<&str> = config.backends.iter().map(|backend| &*backend.spec.url).collect();
@@ -101,6 +111,16 @@ fn print(checks: &[Check], args: &Args, output: &Output) -> Result<(), Failure> 
     Ok(())
 }
 
+/// The built-in backends about which neither the file nor the environment says anything.
+fn nobody_asked_for(loaded: &Loaded) -> BTreeSet<String> {
+    let ids = || loaded.config.backends.iter().map(|backend| backend.spec.id.as_str());
+    let said = |id: &str| {
+        let path = format!("backends.{id}.");
+        loaded.entries().iter().any(|entry| entry.key.starts_with(&path) && entry.origin != Origin::Default)
+    };
+    ids().filter(|id| !said(id)).map(str::to_owned).collect()
+}
+
 fn check_backend(backend: &Backend) -> Check {
     let what = format!("{} {}", backend.spec.tier, backend.spec.id);
     let url = &backend.spec.url;
@@ -119,16 +139,17 @@ fn check_backend(backend: &Backend) -> Check {
     let missing: Vec<&str> = backend
         .models
         .iter()
-        .filter(|model| model.offered && model.presence == crate::domain::fleet::Presence::Missing)
+        .filter(|model| model.offered && model.presence == Presence::Missing)
         .map(|model| model.id.as_str())
         .collect();
     let found = backend.models.iter().filter(|model| model.offered).count() - missing.len();
     match backend.health {
         Health::Down => {
-            let todo = if backend.spec.tier == crate::domain::tier::Tier::Local {
-                "start it (`ollama serve`), or set OLLAMA_HOST"
-            } else {
-                "check the address and the network"
+            let todo = match (backend.spec.protocol, backend.spec.tier) {
+                _ if !backend.detail.starts_with("unreachable") => "check the address: is it the right service?",
+                (Protocol::Ollama, Tier::Local) => "start it (`ollama serve`), or set OLLAMA_HOST, if you use it",
+                (_, Tier::Local) => "start it, or check the address",
+                _ => "check the address and the network",
             };
             Check::new(Grade::Bad, what, format!("{url}: {}", backend.detail), todo)
         }

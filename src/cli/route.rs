@@ -118,6 +118,8 @@ fn guard(decision: &Decision) -> String {
 fn cost(candidate: &Candidate) -> String {
     match (candidate.estimate.cost, candidate.estimate.cost_upper) {
         (Some(likely), Some(upper)) if likely == upper => format!("{likely}"),
+        // Less than the least that is shown is vague enough.
+        (Some(likely), Some(upper)) if likely.to_string().starts_with('<') => format!("{likely} to {upper}"),
         (Some(likely), Some(upper)) => format!("~{likely} to {upper}"),
         _ => "price unknown".to_owned(),
     }

@@ -204,7 +204,8 @@ impl Failure {
     }
 
     /// The same without the upstream's words if they quote the prompt: an error may be logged, a prompt may not.
-    /// Words count as a quotation when sixteen characters in a row also stand in one of the prompt's texts.
+    /// Words count as a quotation when sixteen characters in a row also stand in one of the prompt's texts, or when a
+    /// text of eight or more stands there as a whole.
     #[must_use]
     pub fn without_quotes_of(mut self, texts: &[&str]) -> Self {
         const RUN: usize = 16;
@@ -215,7 +216,9 @@ impl Failure {
             let run = &self.message[from..to];
             run.trim().chars().count() >= RUN / 2 && texts.iter().any(|text| text.contains(run))
         });
-        if quotes {
+        // A prompt that is shorter than such a run is quoted when it is there as a whole.
+        let whole = |text: &str| (RUN / 2..RUN).contains(&text.chars().count()) && self.message.contains(text);
+        if quotes || texts.iter().any(|text| whole(text.trim())) {
             "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
         }
         self
@@ -255,6 +258,8 @@ mod tests {
         let prompt = "my neighbour's diagnosis is confidential";
         let quoting = Failure::new(FailureClass::BadRequest, "invalid content: 'my neighbour's diagnosis is'");
         assert!(quoting.without_quotes_of(&[prompt]).message.contains("withheld"));
+        let short = Failure::new(FailureClass::BadRequest, "cannot parse: PIN is 48121");
+        assert!(short.without_quotes_of(&["PIN is 48121\n"]).message.contains("withheld"));
         let plain = Failure::new(FailureClass::BadRequest, "`temperature` is deprecated for this model");
         assert!(plain.without_quotes_of(&[prompt]).message.contains("temperature"));
     }

@@ -10,8 +10,11 @@ fn html(echo: &str) -> String {
     format!("<!DOCTYPE html><html><head><title>Log in</title></head><body>{echo}</body></html>")
 }
 
-fn error(echo: &str) -> String {
-    serde_json::json!({ "error": { "message": format!("went wrong: {echo}"), "type": "server_error" } }).to_string()
+/// An error that quotes the request's body, which is where providers quote from.
+fn error(request: &str) -> String {
+    let echo = request.rsplit("\r\n").next().unwrap_or_default();
+    serde_json::json!({ "error": { "message": format!("went wrong with {KEY}: {echo}"), "type": "server_error" } })
+        .to_string()
 }
 
 type Answer = fn(&str) -> String;
@@ -39,8 +42,9 @@ fn nonsense_is_a_clear_error_that_tells_neither_key_nor_prompt() {
         for (name, answer, words) in NONSENSE {
             scope.spawn(move || {
                 let fake = Fake::start(move |echo, stream| drop(stream.write_all(answer(echo).as_bytes())));
-                for json in [&["ask"][..], &["ask", "--json"]] {
-                    let ran = fake.run(&[json, &[&format!("What is {WORD}?")]].concat());
+                let long = format!("What is {WORD}?");
+                for (json, prompt) in [(&["ask"][..], WORD), (&["ask"], &long), (&["ask", "--json"], &long)] {
+                    let ran = fake.run(&[json, &[prompt]].concat());
                     let told = format!("{}{}", ran.out, ran.err);
                     assert_eq!(ran.code, 1, "{name}: {told}");
                     if json.len() == 1 {
@@ -104,6 +108,17 @@ fn the_doctor_tells_what_is_wrong_with_a_service() {
         let ran = fake.run(&["doctor", "--json"]);
         assert!(serde_json::from_str::<Value>(&ran.out).is_ok_and(|checks| checks.is_array()), "{ran:?}");
     }
+}
+
+#[test]
+fn an_ollama_that_nobody_asked_for_is_no_fault() {
+    let fake = Fake::start(|_, _| {});
+    let config = std::fs::read_to_string(fake.path("config.toml")).expect("there");
+    std::fs::write(fake.path("config.toml"), config.replacen("default_backends = false", "", 1)).expect("written");
+    let ran = fake.run(&["doctor"]);
+    assert!(ran.code == 0 && ran.out.contains("local ollama"), "{ran:?}");
+    let ran = super::ran(fake.llm_call(&["doctor"]).env("OLLAMA_HOST", "127.0.0.1:9"));
+    assert!(ran.code == 1 && ran.out.contains("FAIL  local ollama") && ran.out.contains("ollama serve"), "{ran:?}");
 }
 
 #[test]
