@@ -39,13 +39,13 @@ pub struct Args {
     /// Requests in flight at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     concurrency: u16,
+    /// Print a summary as JSON at the end, on standard output.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     demands: Demands,
     #[command(flatten)]
     shape: Shape,
-    /// Print a summary as JSON at the end, on standard output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Default)]

@@ -30,10 +30,11 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Fa
     if loaded.file.is_none() {
         output.note(&format!("note: {}", session::no_file()));
     }
-    for warning in &loaded.warnings {
-        output.note(&format!("note: {warning}"));
-    }
     if args.json {
+        // The text has them at its end.
+        for warning in &loaded.warnings {
+            output.note(&format!("note: {warning}"));
+        }
         output.json(&loaded.entries())?;
     } else {
         output.text(&loaded.render())?;

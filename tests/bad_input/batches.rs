@@ -87,6 +87,12 @@ fn pipes_serve_as_files() {
     let ran = fed(&mut fake.llm_call(&["batch", "-", "-o", "-"]), b"\"one\"\n\"two\"\n");
     assert!(ran.code == 0 && ran.out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{ran:?}");
     assert_eq!(ran.out.lines().count(), 2);
+    if std::path::Path::new("/dev/full").exists() {
+        let ran = fed(&mut fake.llm_call(&["batch", "-", "-o", "/dev/stdout"]), b"\"one\"\n");
+        assert!(ran.code == 0 && ran.out.lines().count() == 1, "{ran:?}");
+        let ran = fed(&mut fake.llm_call(&["batch", "-", "-o", "/dev/full"]), b"\"one\"\n");
+        assert!(ran.code == 1 && ran.err.contains("cannot write /dev/full"), "{ran:?}");
+    }
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub fn finished(path: &Path) -> Result<HashSet<String>, Failure> {
     if path.as_os_str() == STANDARD {
         return Ok(HashSet::new());
     }
+    if path.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        // A device or a pipe: what it was given is gone, and reading may never end.
+        return Ok(HashSet::new());
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
