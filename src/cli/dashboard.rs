@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Global;
-use super::output::{Failure, Output};
+use super::output::{Failure, Output, is_dumb};
 use super::session::{Session, Surface};
 use super::signals;
 use crate::demo::{Fault, FaultKind, Faults, Traffic};
@@ -70,6 +70,7 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
 /// A pipe can neither show the dashboard nor give it keys; whoever has one in hand wants another command.
 fn needs_a_terminal(global: &Global) -> Result<(), Failure> {
     let missing = match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
+        (true, true) if is_dumb() => "this one says that it is dumb (TERM)",
         (true, true) => return Ok(()),
         (false, true) => "standard input is not one",
         (true, false) => "standard output is not one",
@@ -82,7 +83,7 @@ fn needs_a_terminal(global: &Global) -> Result<(), Failure> {
         ("llm-call --help".to_owned(), "lists the rest"),
     ];
     let lines: Vec<String> = instead.iter().map(|(command, what)| format!("\n  {command:<30} {what}")).collect();
-    Err(Failure::Usage(format!("the dashboard needs a terminal, and {missing}. Without one:{}", lines.concat())))
+    Err(Failure::Usage(format!("the dashboard needs a terminal, and {missing}. Without it:{}", lines.concat())))
 }
 
 /// Who acts, as the audit names them.

@@ -17,8 +17,14 @@ use crate::engine::CallError;
 pub struct Output {
     out_is_terminal: bool,
     err_is_terminal: bool,
+    progress: bool,
     color: bool,
     notes_in_color: bool,
+}
+
+/// Whether the terminal says of itself that it only prints.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Why a command failed.
@@ -60,13 +66,20 @@ impl Output {
     pub fn new(when: When) -> Self {
         let (out_is_terminal, err_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = is_dumb();
         let color = |is_terminal: bool| match when {
             When::Always => true,
             When::Never => false,
             When::Auto => is_terminal && !no_color && !dumb,
         };
-        Self { out_is_terminal, err_is_terminal, color: color(out_is_terminal), notes_in_color: color(err_is_terminal) }
+        let progress = err_is_terminal && !dumb;
+        Self {
+            out_is_terminal,
+            err_is_terminal,
+            progress,
+            color: color(out_is_terminal),
+            notes_in_color: color(err_is_terminal),
+        }
     }
 
     /// The same, for text that becomes a note: its colours are those of standard error.
@@ -138,7 +151,7 @@ impl Output {
 
     /// Overwrites the current line of standard error, for progress.
     pub fn progress(&self, line: &str) {
-        if self.err_is_terminal {
+        if self.progress {
             let mut err = io::stderr().lock();
             drop(write!(err, "\r\x1b[2K{line}"));
             drop(err.flush());

@@ -142,6 +142,8 @@ fn colours_are_for_terminals_that_want_them() {
         let seen = on_a_terminal(&fake, &["tiers"], more);
         assert!(seen.contains("fake") && seen.contains("\u{1b}[32m") == colours, "{more:?} {seen:?}");
     }
+    let seen = on_a_terminal(&fake, &["demo"], &[("TERM", "dumb")]);
+    assert!(seen.contains("needs a terminal") && !seen.contains('\u{1b}'), "{seen:?}");
     assert!(on_a_terminal(&fake, &["--color", "always", "tiers"], &[("NO_COLOR", "1")]).contains("\u{1b}[32m"));
     assert!(!on_a_terminal(&fake, &["--color", "never", "tiers"], &[]).contains('\u{1b}'));
 }
