@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::pin::pin!(engine.batch(prompts).optimize(Optimize::Throughput).caller("training").concurrency(6).run());
     while let Some((index, reply)) = replies.next().await {
         let reply = reply?;
-        println!("{index:>2} {:<6} {:<24} {:?}", reply.ending.tier, reply.ending.model, reply.ending.total);
+        println!("{index:>2} {:<6} {:<24} {:.0?}", reply.ending.tier, reply.ending.model, reply.ending.total);
     }
 
     engine.shutdown(std::time::Duration::from_secs(1)).await;

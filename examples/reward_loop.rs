@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await?;
         assert_eq!(reply.ending.tier, Tier::Local);
         let reward: f64 = reply.text.trim().parse()?;
-        println!("{action:<12} {reward:.2}  {:?}  {}", reply.ending.total, reply.ending.cost);
+        println!("{action:<12} {reward:.2}  {:.0?}  {}", reply.ending.total, reply.ending.cost);
         if reward > best.1 {
             best = (action, reward);
         }

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .system("You predict states of a physical world in one sentence.")
             .caller("world-model")
             .await?;
-        println!("step {step} ({:?}): {}", prediction.ending.total, prediction.text);
+        println!("step {step} ({:.0?}): {}", prediction.ending.total, prediction.text);
         state = prediction.text;
     }
 

@@ -26,6 +26,9 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Fa
         output.text(crate::config::EXAMPLE)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if global.demo {
+        output.note("note: the demonstration brings its own configuration; this is the one that holds without --demo");
+    }
     let loaded = session::load(global)?;
     if loaded.file.is_none() {
         output.note(&format!("note: {}", session::no_file()));

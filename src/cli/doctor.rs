@@ -163,19 +163,19 @@ fn check_backend(backend: &Backend) -> Check {
         _ if !missing.is_empty() => Check::new(
             Grade::Bad,
             what,
-            format!("{url} answers, {}; not there: {}", models(found), missing.join(", ")),
+            format!("{url} answers, {}; not there: {}", counted(found, "model"), missing.join(", ")),
             "install the missing models, or take them out of the configuration",
         ),
         health => {
             let note = if backend.detail.is_empty() { String::new() } else { format!(", {}", backend.detail) };
             let grade = if health == Health::Degraded { Grade::Note } else { Grade::Good };
-            Check::new(grade, what, format!("{url} {}, {}{note}", health.name(), models(found)), "")
+            Check::new(grade, what, format!("{url} {}, {}{note}", health.name(), counted(found, "model")), "")
         }
     }
 }
 
-fn models(count: usize) -> String {
-    format!("{count} model{}", if count == 1 { "" } else { "s" })
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn check_routes(snapshot: &Snapshot) -> Check {
@@ -197,7 +197,9 @@ fn check_routes(snapshot: &Snapshot) -> Check {
 fn check_machines(snapshot: &Snapshot) -> Vec<Check> {
     let readings = |what: &str, readings: &GpuReadings| match readings {
         GpuReadings::Loading => Check::new(Grade::Note, what, "not read yet", ""),
-        GpuReadings::Ok { gpus, .. } => Check::new(Grade::Good, what, format!("{} found", gpus.len()), ""),
+        GpuReadings::Ok { gpus, .. } => {
+            Check::new(Grade::Good, what, format!("{} found", counted(gpus.len(), "GPU")), "")
+        }
         GpuReadings::Absent { why } => Check::new(Grade::Note, what, &**why, ""),
         GpuReadings::Failed { why, .. } => Check::new(Grade::Bad, what, &**why, "see the log"),
     };

@@ -113,3 +113,33 @@ fn what_a_command_did_is_in_the_log_and_the_prompt_is_not() {
     let log = std::fs::read_to_string(folder.path().join("llm-call.log")).expect("there is a log");
     assert!(log.contains("llm_call::performance") && !log.contains("zebracadabra"), "{log}");
 }
+
+#[test]
+fn the_readme_s_configuration_is_one_without_warnings() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("there is one");
+    let (file, _) = rest.split_once("```").expect("it ends");
+    let ran = configured(file.as_bytes(), &["config", "--json"]);
+    assert!(ran.code == 0 && ran.err.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn scripts_find_the_fields_they_were_written_for() {
+    let document = |args: &[&str]| -> Value { serde_json::from_str(&run(args).out).expect("one JSON document") };
+    let answer =
+        ["ok", "text", "tier", "backend", "model", "finish", "usage", "cost_usd", "seconds", "attempts", "decision"];
+    let decision = ["why", "chosen", "fallbacks", "rejected", "order", "analysis", "guard", "constraints"];
+    let backend = ["tier", "backend", "protocol", "url", "reach", "health", "admin", "routable", "reason", "models"];
+    for (value, fields) in [
+        (document(&["ask", "--demo", "--json", "hi"]), &answer[..]),
+        (document(&["ask", "--json", "hi"]), &["ok", "error", "exit_code", "decision"]),
+        (document(&["route", "--demo", "--json", "hi"]), &decision),
+        (document(&["tiers", "--demo", "--json"])["backends"][0].clone(), &backend),
+        (document(&["doctor", "--json"])[0].clone(), &["grade", "what", "found", "todo"]),
+        (document(&["config", "--json"])[0].clone(), &["key", "value", "origin"]),
+    ] {
+        for field in fields {
+            assert!(value.get(field).is_some(), "{field}: {value}");
+        }
+    }
+}
