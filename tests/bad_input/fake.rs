@@ -81,7 +81,7 @@ impl Fake {
         let fake = Self { address, asked, folder: tempfile::tempdir().expect("a folder") };
         let config = format!(
             "default_backends = false\ndefault_tier = \"frontier\"\nfallback_chain = [\"frontier\"]\nmax_attempts = 1\n\
-             [tiers.frontier]\nfirst_token_timeout_ms = 1000\nstall_timeout_ms = 1000\n\
+             [tiers.frontier]\nfirst_token_timeout_ms = 30000\nstall_timeout_ms = 30000\n\
              [log]\nlevel = \"trace\"\n\
              [[backends]]\nid = \"fake\"\ntier = \"frontier\"\nprotocol = \"openai\"\nurl = \"http://{}/v1\"\n\
              api_key_env = \"FAKE_KEY\"\nmodels = [{{ id = \"m\", free = true }}]\n",
@@ -89,6 +89,13 @@ impl Fake {
         );
         std::fs::write(fake.path("config.toml"), config).expect("written");
         fake
+    }
+
+    /// Changes the configuration.
+    pub fn configure(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(self.path("config.toml")).expect("there");
+        assert!(config.contains(from), "{from}: {config}");
+        std::fs::write(self.path("config.toml"), config.replace(from, to)).expect("written");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

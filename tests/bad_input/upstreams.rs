@@ -79,6 +79,7 @@ fn a_redirect_takes_neither_key_nor_prompt_to_another_host() {
 #[test]
 fn a_service_that_accepts_and_never_answers_is_given_up() {
     let fake = Fake::start(|_, _| std::thread::park());
+    fake.configure("first_token_timeout_ms = 30000", "first_token_timeout_ms = 1000");
     let ran = fake.run(&["ask", WORD]);
     assert!(ran.code == 1 && ran.err.contains("no first token within 1"), "{ran:?}");
 }
@@ -113,8 +114,7 @@ fn the_doctor_tells_what_is_wrong_with_a_service() {
 #[test]
 fn an_ollama_that_nobody_asked_for_is_no_fault() {
     let fake = Fake::start(|_, _| {});
-    let config = std::fs::read_to_string(fake.path("config.toml")).expect("there");
-    std::fs::write(fake.path("config.toml"), config.replacen("default_backends = false", "", 1)).expect("written");
+    fake.configure("default_backends = false", "");
     let ran = fake.run(&["doctor"]);
     assert!(ran.code == 0 && ran.out.contains("local ollama"), "{ran:?}");
     let ran = super::ran(fake.llm_call(&["doctor"]).env("OLLAMA_HOST", "127.0.0.1:9"));
