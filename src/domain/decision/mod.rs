@@ -300,7 +300,9 @@ impl Judge<'_> {
         {
             return Err(firm(Rejection::OtherModel(wanted.clone())));
         }
-        Rejection::by_guard(self.verdict, backend.reach_of(model)).map_err(firm)?;
+        if let Err(reason) = Rejection::by_guard(self.verdict, backend.reach_of(model)) {
+            return Err(firm(if model.spec.remote { reason } else { Rejection::Unlocated }));
+        }
         self.is_able(model).map_err(firm)?;
         let estimate = self.estimate(backend, model);
         self.is_affordable(&estimate).map_err(firm)?;
@@ -316,7 +318,7 @@ impl Judge<'_> {
 
     fn is_able(&self, model: &Model) -> Result<(), Rejection> {
         let prompt = &self.request.prompt;
-        if model.spec.images == Some(false) && prompt.has_images() {
+        if model.spec.images == Some(false) && prompt.images() > 0 {
             return Err(Rejection::Lacks(Capability::Images));
         }
         if model.spec.tools == Some(false) && !prompt.tools.is_empty() {
