@@ -212,3 +212,22 @@ async fn a_whole_answer_has_the_time_that_its_length_takes() {
     assert_eq!(reply.text, "a long one");
     assert!(bench.engine.claude("Explain quantum computing").stream().expect("a route").whole().await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_the_only_tier_asked_for_are_not_refused_while_a_trial_is_on_its_way() {
+    let claude = Scripted::new([
+        Play::refuse(FailureClass::ServerError),
+        Play::refuse(FailureClass::ServerError),
+        Play::refuse(FailureClass::ServerError),
+        Play::answer("back"),
+    ]);
+    let bench = Bench::with(claude, ok(), ok(), ok(), |config| config.policy.max_attempts = 1);
+    for _ in 0..3 {
+        assert!(bench.engine.claude("hi").await.is_err());
+    }
+    // The breaker is open; its hold has passed; four calls come at once, decided on the same snapshot.
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let calls = (0..4).map(|_| std::future::IntoFuture::into_future(bench.engine.claude("hi")));
+    let replies = futures::future::join_all(calls).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+}
