@@ -18,7 +18,7 @@ use super::health::Health;
 use super::id::{BackendId, ModelId, RequestId};
 use super::money::Money;
 use super::policy::{Policy, TierOrder};
-use super::privacy::{Ruling, Verdict};
+use super::privacy::Verdict;
 use super::rejection::{Capability, Rejection};
 use super::request::{Constraints, Optimize, Request};
 use super::task::Task;

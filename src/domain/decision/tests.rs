@@ -176,6 +176,15 @@ fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
 }
 
 #[test]
+fn an_aim_whose_own_tier_cannot_serve_is_not_said_to_be_met() {
+    let mut fleet = fleet();
+    let bulk = Constraints { optimize: Optimize::Throughput, ..Constraints::default() };
+    assert_eq!(route(&fleet, "hi", bulk.clone()).headline(), "gpu is best for throughput");
+    drain(&mut fleet, Tier::Gpu);
+    assert_eq!(route(&fleet, "hi", bulk).headline(), "local stands in for throughput: tier drained");
+}
+
+#[test]
 fn every_backend_not_taken_has_a_reason() {
     let decision = route(&fleet(), "hi", Constraints { privacy: Privacy::High, ..Constraints::default() });
     for tier in [Tier::Claude, Tier::Gpu, Tier::Frontier] {
