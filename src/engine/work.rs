@@ -299,6 +299,15 @@ impl Work {
         if failure.class == FailureClass::Cancelled {
             return Step::End(CallError::Cancelled, Outcome::Cancelled);
         }
+        tracing::warn!(
+            request = %attempt.request,
+            attempt = attempt.number,
+            backend = %attempt.backend,
+            model = %attempt.model,
+            delivered = attempt.delivered,
+            %failure,
+            "attempt failed"
+        );
         if attempt.delivered {
             return Step::End(CallError::Cut(failure), Outcome::Cut);
         }
