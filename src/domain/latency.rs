@@ -14,8 +14,8 @@ pub struct Sample {
     pub at: Timestamp,
     /// Whether it succeeded; the times of a failed one are not counted into percentiles.
     pub ok: bool,
-    /// From dispatch to the first meaningful token.
-    pub first_token_ms: u32,
+    /// From dispatch to the first meaningful token; `None` where the answer came whole, or never began.
+    pub first_token_ms: Option<u32>,
     /// From dispatch to the end.
     pub total_ms: u32,
     /// Tokens per second after the first, where the provider reported usage.
@@ -122,7 +122,7 @@ impl Window {
         Summary {
             count: count(recent.len()),
             failed: count(recent.len() - good.len()),
-            first_token: Percentiles::of(good.iter().map(|sample| sample.first_token_ms).collect()),
+            first_token: Percentiles::of(good.iter().filter_map(|sample| sample.first_token_ms).collect()),
             total: Percentiles::of(good.iter().map(|sample| sample.total_ms).collect()),
             tokens_per_second: speeds.get(speeds.len() / 2).copied(),
         }
@@ -185,7 +185,7 @@ impl Series {
         let bucket = &mut self.buckets[index];
         if sample.ok {
             bucket.ok += 1;
-            bucket.first_token_ms = bucket.first_token_ms.max(sample.first_token_ms);
+            bucket.first_token_ms = bucket.first_token_ms.max(sample.first_token_ms.unwrap_or(0));
             bucket.total_ms = bucket.total_ms.max(sample.total_ms);
         } else {
             bucket.failed += 1;
@@ -208,7 +208,7 @@ mod tests {
         Sample {
             at: Timestamp(second * 1000),
             ok,
-            first_token_ms,
+            first_token_ms: Some(first_token_ms),
             total_ms: first_token_ms * 2,
             tokens_per_second: None,
         }

@@ -218,10 +218,10 @@ impl Prompt {
         texts
     }
 
-    /// Whether any message carries a picture.
+    /// How many pictures the messages carry.
     #[must_use]
-    pub fn has_images(&self) -> bool {
-        self.messages.iter().flat_map(|m| &m.parts).any(|part| matches!(part, Part::Image { .. }))
+    pub fn images(&self) -> usize {
+        self.messages.iter().flat_map(|m| &m.parts).filter(|part| matches!(part, Part::Image { .. })).count()
     }
 
     /// Bytes of text in the messages and tools: what token estimates start from.

@@ -23,6 +23,8 @@ pub enum Rejection {
         /// How many findings.
         findings: u32,
     },
+    /// The prompt must stay on this machine, and the backend has not told yet where the model runs.
+    Unlocated,
     /// The guard found something that the policy refuses to send anywhere.
     Refused,
     /// The request named another tier.
@@ -164,6 +166,7 @@ impl Rejection {
         match self {
             Self::PrivacyAsked => "privacy_asked",
             Self::PrivacyFound { .. } => "privacy_found",
+            Self::Unlocated => "unlocated",
             Self::Refused => "refused",
             Self::OtherTier(_) => "other_tier",
             Self::OtherBackend => "other_backend",
@@ -217,6 +220,7 @@ impl Rejection {
         match self {
             Self::PrivacyAsked => "drop privacy=high".into(),
             Self::PrivacyFound { .. } => "take the sensitive text out, or change [guard]".into(),
+            Self::Unlocated => "bring the backend up, so that it can tell".into(),
             Self::Refused => "take the refused text out, or change [guard]".into(),
             Self::OtherTier(_) | Self::OtherBackend | Self::OtherModel(_) => "name it, or allow a fallback".into(),
             Self::NotInChain => "add the tier to fallback_chain or to the task's rule".into(),
@@ -259,6 +263,7 @@ impl fmt::Display for Rejection {
             Self::PrivacyAsked => f.write_str("the request is private and this is not on this machine"),
             Self::PrivacyFound { findings: 1 } => f.write_str("1 finding must stay on this machine"),
             Self::PrivacyFound { findings } => write!(f, "{findings} findings must stay on this machine"),
+            Self::Unlocated => f.write_str("not yet known to run on this machine"),
             Self::Refused => f.write_str("the guard refuses this prompt"),
             Self::OtherTier(tier) => write!(f, "the request asks for tier {tier}"),
             Self::OtherBackend => f.write_str("the request asks for another backend"),

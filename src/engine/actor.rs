@@ -171,6 +171,10 @@ impl Actor {
         if from == to {
             return;
         }
+        if to == Health::Down {
+            // The prober is in the middle of its ordinary pause, which may be a minute long.
+            drop(self.probe_now.send(Some(backend.clone())));
+        }
         let Some(found) = self.fleet.backend(backend) else { return };
         tracing::info!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
         self.tell(Fact::Health(Arc::new(HealthChange {

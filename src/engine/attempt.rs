@@ -91,7 +91,7 @@ impl Errand<'_> {
         };
         let mut events = timeout_at(first_by, self.start()).await.map_err(silent)??;
         loop {
-            let event = if report.first_token.is_none() {
+            let event = if !report.delivered {
                 timeout_at(first_by, events.next()).await.map_err(silent)?
             } else {
                 tokio::time::timeout(self.timeouts.stall, events.next()).await.map_err(|_| {
@@ -108,14 +108,15 @@ impl Errand<'_> {
                 }
                 Some(Err(failure)) => return Err(failure),
                 Some(Ok(event)) => {
-                    if event.is_content() && report.first_token.is_none() {
+                    // The pieces of an answer that was asked for whole come all at once, and say nothing about its beginning.
+                    if event.is_content() && !report.delivered && self.call.stream {
                         let after = started.elapsed();
                         report.first_token = Some(after);
                         (self.on_first_token)(after);
                         self.deliver(Progress::FirstToken(after)).await?;
                     }
                     if let Some(finish) = self.take(event, report).await? {
-                        return if report.first_token.is_none() && finish == Finish::Stop {
+                        return if !report.delivered && finish == Finish::Stop {
                             Err(Failure::new(FailureClass::Empty, "the answer was empty"))
                         } else {
                             Ok(finish)
@@ -212,15 +213,15 @@ impl Report {
         let millis = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
         match &self.outcome {
             Ok(_) => {
-                let first = self.first_token.unwrap_or(self.total);
-                let streamed = self.total.saturating_sub(first).as_secs_f32();
+                let streamed = self.first_token.map(|first| self.total.saturating_sub(first).as_secs_f32());
                 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-                let tokens_per_second =
-                    self.usage.filter(|_| streamed > 0.01).map(|usage| usage.output as f32 / streamed);
+                let tokens_per_second = streamed
+                    .filter(|seconds| *seconds > 0.01)
+                    .and_then(|seconds| self.usage.map(|usage| usage.output as f32 / seconds));
                 Some(Sample {
                     at,
                     ok: true,
-                    first_token_ms: millis(first),
+                    first_token_ms: self.first_token.map(millis),
                     total_ms: millis(self.total),
                     tokens_per_second,
                 })
@@ -228,7 +229,7 @@ impl Report {
             Err(failure) if is_the_backends_fault(failure.class) && !self.blameless => Some(Sample {
                 at,
                 ok: false,
-                first_token_ms: millis(self.first_token.unwrap_or(self.total)),
+                first_token_ms: self.first_token.map(millis),
                 total_ms: millis(self.total),
                 tokens_per_second: None,
             }),

@@ -91,6 +91,14 @@ struct Shared {
     stop_actor: CancellationToken,
 }
 
+/// An engine that nobody holds any more stops by itself.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.stop_actor.cancel();
+    }
+}
+
 impl Shared {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())

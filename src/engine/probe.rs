@@ -17,7 +17,11 @@ use crate::provider::Client;
 
 /// A probe that takes longer has found nobody.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest pause between probes of a backend that is down: a recovered one is to serve again soon.
+/// The pause between probes of a backend that is down.
+const WHILE_DOWN: Duration = Duration::from_secs(4);
+/// Failed probes before that pause doubles: the first doubling comes after a minute.
+const FAILURES_PER_DOUBLING: u32 = 15;
+/// The longest pause between probes of a backend that stays down.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One backend's prober.
@@ -82,10 +86,14 @@ impl Prober {
         })
     }
 
-    /// The first failure is looked at again at the ordinary pace, since most are over by then; after that the pause doubles.
+    /// While a backend is down it is probed more often than while it is up, so that it serves again within seconds of its
+    /// recovery; after a minute of that the pause doubles every minute or so.
     fn pause(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(4);
-        self.every.saturating_mul(1 << doublings).min(LONGEST_PAUSE.max(self.every))
+        if failures == 0 {
+            return self.every;
+        }
+        let doublings = (failures / FAILURES_PER_DOUBLING).min(8);
+        self.every.min(WHILE_DOWN).saturating_mul(1 << doublings).min(LONGEST_PAUSE)
     }
 }
 

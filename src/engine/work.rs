@@ -136,6 +136,17 @@ impl Work {
                 }
             }
         }
+        if attempts.is_empty()
+            && let Some(candidate) = self.least_bad(&refusals)
+        {
+            // Healthy when it was decided, ill when its turn came, and nobody else is there: the same last resort as if
+            // it had been ill from the start.
+            match self.attempt(&candidate, deadline, attempts).await {
+                Ok(Step::Answered { attempt, finish }) => return Ok((attempt, finish)),
+                Ok(Step::End(error, outcome)) => return Err((error, outcome)),
+                Ok(Step::Next(_)) | Err(_) => {}
+            }
+        }
         // Nobody else is left. Who asked for the least patience gets one more try, if that is short.
         if let Some((candidate, pause)) = again
             && pause <= LONGEST_PAUSE + MARGIN
@@ -154,6 +165,13 @@ impl Work {
             }
         }
         Err(self.nobody_answered(attempts, refusals))
+    }
+
+    /// The first candidate that was refused for its health alone, as a last resort.
+    fn least_bad(&self, refusals: &[(usize, Rejection)]) -> Option<Candidate> {
+        let (index, _) = refusals.iter().find(|(_, reason)| reason.is_about_health())?;
+        let candidate = self.decision.candidates.get(*index)?;
+        Some(Candidate { last_resort: true, ..candidate.clone() })
     }
 
     fn nobody_answered(&self, attempts: &[Arc<Attempt>], refusals: Vec<(usize, Rejection)>) -> (CallError, Outcome) {
@@ -281,6 +299,15 @@ impl Work {
         if failure.class == FailureClass::Cancelled {
             return Step::End(CallError::Cancelled, Outcome::Cancelled);
         }
+        tracing::warn!(
+            request = %attempt.request,
+            attempt = attempt.number,
+            backend = %attempt.backend,
+            model = %attempt.model,
+            delivered = attempt.delivered,
+            %failure,
+            "attempt failed"
+        );
         if attempt.delivered {
             return Step::End(CallError::Cut(failure), Outcome::Cut);
         }

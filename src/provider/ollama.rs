@@ -118,7 +118,7 @@ impl Wire for Ollama {
             let framing = if call.stream { Framing::Ndjson } else { Framing::Whole };
             let frames = self.http.frames(response, framing)?;
             // What a picture comes to in tokens is anybody's guess.
-            let expected = if prompt.has_images() { 0 } else { call.input_tokens };
+            let expected = if prompt.images() > 0 { 0 } else { call.input_tokens };
             let answer = Answer { window, expected, called: 0 };
             Ok(events::read(frames, answer, self.http.secrets()))
         }

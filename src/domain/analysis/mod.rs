@@ -29,14 +29,21 @@ pub struct Analysis {
 /// Bytes per token in the rough estimate that every vendor's own guide gives for English text.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// What a message costs besides its text: its role and its delimiters.
+const TOKENS_PER_MESSAGE: usize = 4;
+/// The most that the hosted models count for one picture, which they scale down to about a megapixel.
+const TOKENS_PER_IMAGE: usize = 1_600;
+
 /// Analyses a prompt. `task` overrides what the words say.
 #[must_use]
 pub fn analyse(prompt: &Prompt, task: Option<Task>) -> Analysis {
     let question = prompt.question();
     let (found, evidence) = rules::classify(&question);
     let task = task.unwrap_or(found);
-    let input_tokens =
-        u32::try_from(prompt.text_bytes().div_ceil(BYTES_PER_TOKEN) + 4 * prompt.messages.len()).unwrap_or(u32::MAX);
+    let tokens = prompt.text_bytes().div_ceil(BYTES_PER_TOKEN)
+        + TOKENS_PER_MESSAGE * prompt.messages.len()
+        + TOKENS_PER_IMAGE * prompt.images();
+    let input_tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
     let mut output_tokens = rules::output_tokens(task);
     if let Some(cap) = prompt.sampling.max_tokens {
         output_tokens = TokenRange { p50: output_tokens.p50.min(cap), p90: output_tokens.p90.min(cap) };

@@ -5,12 +5,12 @@
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
 
 use super::analysis::Analysis;
 use super::fleet::{Backend, Fleet, Model, Pin};
@@ -18,7 +18,7 @@ use super::health::Health;
 use super::id::{BackendId, ModelId, RequestId};
 use super::money::Money;
 use super::policy::{Policy, TierOrder};
-use super::privacy::{Ruling, Verdict};
+use super::privacy::Verdict;
 use super::rejection::{Capability, Rejection};
 use super::request::{Constraints, Optimize, Request};
 use super::task::Task;
@@ -300,7 +300,9 @@ impl Judge<'_> {
         {
             return Err(firm(Rejection::OtherModel(wanted.clone())));
         }
-        Rejection::by_guard(self.verdict, backend.reach_of(model)).map_err(firm)?;
+        if let Err(reason) = Rejection::by_guard(self.verdict, backend.reach_of(model)) {
+            return Err(firm(if model.spec.remote { reason } else { Rejection::Unlocated }));
+        }
         self.is_able(model).map_err(firm)?;
         let estimate = self.estimate(backend, model);
         self.is_affordable(&estimate).map_err(firm)?;
@@ -316,7 +318,7 @@ impl Judge<'_> {
 
     fn is_able(&self, model: &Model) -> Result<(), Rejection> {
         let prompt = &self.request.prompt;
-        if model.spec.images == Some(false) && prompt.has_images() {
+        if model.spec.images == Some(false) && prompt.images() > 0 {
             return Err(Rejection::Lacks(Capability::Images));
         }
         if model.spec.tools == Some(false) && !prompt.tools.is_empty() {
@@ -448,119 +450,4 @@ fn apply_pin(pin: &Pin, candidates: &mut Vec<Candidate>, rejected: &mut Vec<Reje
     }
     let now_first = candidates.first().map(|one| (one.backend.clone(), one.model.clone()));
     PinEffect { target: Arc::clone(&pin.target), changed: first != now_first, void: !served }
-}
-
-impl Decision {
-    /// The first candidate.
-    #[must_use]
-    pub fn chosen(&self) -> Option<&Candidate> {
-        self.candidates.first()
-    }
-
-    /// Why the first candidate is first, in one clause.
-    #[must_use]
-    pub fn headline(&self) -> String {
-        let Some(chosen) = self.chosen() else {
-            return self
-                .main_obstacle()
-                .map_or_else(|| "there is no backend".to_owned(), |reason| format!("nobody can serve it: {reason}"));
-        };
-        let task = self.analysis.task;
-        let tier = chosen.tier;
-        if chosen.last_resort {
-            return format!("{tier} as the last resort: nothing healthy is left");
-        }
-        if let Some(pin) = self.pin.as_ref().filter(|pin| pin.changed) {
-            return format!("pinned to {}", pin.target);
-        }
-        match self.verdict.ruling {
-            Ruling::KeepAsAsked => return format!("private as asked, so it stays on {tier}"),
-            Ruling::KeepAsFound => {
-                let kinds: Vec<&str> = self.verdict.findings.iter().map(|finding| finding.kind.name()).collect();
-                let first = kinds.first().copied().unwrap_or("a finding");
-                return format!("{first} found, so it stays on {tier}");
-            }
-            Ruling::Free | Ruling::Refuse => {}
-        }
-        match self.basis {
-            Basis::Asked if !self.is_as_asked() => {
-                format!("{tier} stands in for {}: {}", self.asked_for(), self.why_not_preferred())
-            }
-            Basis::Asked => format!("the request asks for {}", self.asked_for()),
-            Basis::Optimize => format!("{tier} is best for {}", optimize_words(self.constraints.optimize)),
-            Basis::Rule | Basis::DefaultTier if !chosen.preferred => {
-                format!("{tier} stands in for {task}: {}", self.why_not_preferred())
-            }
-            Basis::Rule if self.order.first() != Some(&tier) => {
-                format!("{task} goes to {tier}: {}", self.why_not_preferred())
-            }
-            Basis::Rule => format!("{task} goes to {tier}"),
-            Basis::DefaultTier => format!("{tier} is the default tier"),
-        }
-    }
-
-    fn asked_for(&self) -> String {
-        let wanted = &self.constraints;
-        match (&wanted.tier, &wanted.backend, &wanted.model) {
-            (_, _, Some(model)) => format!("model {model}"),
-            (_, Some(backend), None) => format!("backend {backend}"),
-            (Some(tier), None, None) => format!("tier {tier}"),
-            (None, None, None) => "it".to_owned(),
-        }
-    }
-
-    fn why_not_preferred(&self) -> String {
-        self.main_obstacle().map_or_else(|| "it is the only one there is".to_owned(), ToString::to_string)
-    }
-
-    /// The rejection that a person would name first: that of the tier that comes before the chosen one.
-    fn main_obstacle(&self) -> Option<&Rejection> {
-        let reasons = || {
-            let before = self.order.iter().take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier));
-            before.flat_map(|tier| self.rejected.iter().filter(move |one| one.tier == *tier)).map(|one| &one.reason)
-        };
-        // What the request itself rules out is no news to who sent it.
-        let first = || reasons().next().or_else(|| self.rejected.first().map(|one| &one.reason));
-        reasons().find(|reason| !reason.follows_from_the_request()).or_else(first)
-    }
-
-    /// Whether the first candidate is the tier, backend or model that the request names.
-    fn is_as_asked(&self) -> bool {
-        let wanted = &self.constraints;
-        self.chosen().is_some_and(|chosen| {
-            let named = wanted.backend.is_some() || wanted.model.is_some();
-            wanted.tier.is_none_or(|tier| tier == chosen.tier) && (!named || chosen.was_asked_for())
-        })
-    }
-}
-
-const fn optimize_words(optimize: Optimize) -> &'static str {
-    match optimize {
-        Optimize::Balanced => "balance",
-        Optimize::Quality => "quality",
-        Optimize::Latency => "latency",
-        Optimize::Cost => "cost",
-        Optimize::Throughput => "throughput",
-    }
-}
-
-impl Serialize for Decision {
-    /// The chosen candidate stands apart, at `.chosen`, so that a script finds `.chosen.tier` without an index.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Decision", 13)?;
-        fields.serialize_field("request", &self.request)?;
-        fields.serialize_field("at", &self.at)?;
-        fields.serialize_field("caller", &self.caller)?;
-        fields.serialize_field("why", &self.headline())?;
-        fields.serialize_field("chosen", &self.chosen())?;
-        fields.serialize_field("fallbacks", self.candidates.get(1..).unwrap_or_default())?;
-        fields.serialize_field("rejected", &self.rejected)?;
-        fields.serialize_field("order", &self.order)?;
-        fields.serialize_field("basis", &self.basis)?;
-        fields.serialize_field("pin", &self.pin)?;
-        fields.serialize_field("analysis", &self.analysis)?;
-        fields.serialize_field("guard", &*self.verdict)?;
-        fields.serialize_field("constraints", &self.constraints)?;
-        fields.end()
-    }
 }

@@ -176,6 +176,15 @@ fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
 }
 
 #[test]
+fn an_aim_whose_own_tier_cannot_serve_is_not_said_to_be_met() {
+    let mut fleet = fleet();
+    let bulk = Constraints { optimize: Optimize::Throughput, ..Constraints::default() };
+    assert_eq!(route(&fleet, "hi", bulk.clone()).headline(), "gpu is best for throughput");
+    drain(&mut fleet, Tier::Gpu);
+    assert_eq!(route(&fleet, "hi", bulk).headline(), "local stands in for throughput: tier drained");
+}
+
+#[test]
 fn every_backend_not_taken_has_a_reason() {
     let decision = route(&fleet(), "hi", Constraints { privacy: Privacy::High, ..Constraints::default() });
     for tier in [Tier::Claude, Tier::Gpu, Tier::Frontier] {
@@ -209,7 +218,7 @@ fn an_ill_backend_is_the_last_resort_and_only_when_nothing_healthy_is_left() {
 fn measured_latency_counts_against_a_limit_once_there_is_any() {
     let mut fleet = fleet();
     let permit = fleet.admit(&"ollama".into(), &"llama3:8b".into(), Money::ZERO, false, NOW).expect("it is up");
-    let sample = Sample { at: NOW, ok: true, first_token_ms: 450, total_ms: 900, tokens_per_second: None };
+    let sample = Sample { at: NOW, ok: true, first_token_ms: Some(450), total_ms: 900, tokens_per_second: None };
     let result = super::super::fleet::AttemptResult {
         sample: Some(sample),
         failure: None,
@@ -296,6 +305,23 @@ fn the_chosen_tier_stands_where_scripts_look_for_it() {
     let json = serde_json::to_value(route(&fleet(), "Explain tides", Constraints::default())).expect("serialises");
     assert_eq!(json["chosen"]["tier"], "claude");
     assert!(json["rejected"].is_array() && json["why"].is_string());
+}
+
+#[test]
+fn an_ollama_that_has_not_told_where_its_models_run_gets_no_private_prompt() {
+    let mut local = backend(Tier::Local, "ollama", &[("llama3:8b", Pricing::Free, &[])]);
+    local.spec = Arc::new(BackendSpec { protocol: Protocol::Ollama, ..(*local.spec).clone() });
+    let fleet = |told: bool| {
+        let mut local = local.clone();
+        if told {
+            local.models[0].presence = super::super::fleet::Presence::Present;
+        }
+        Fleet::new(vec![local], Spend::new(NOW, Day(0), None))
+    };
+    let private = Constraints { privacy: Privacy::High, ..Constraints::default() };
+    assert_eq!(code_of(&route(&fleet(false), "hi", private.clone()), Tier::Local), "unlocated");
+    assert!(route(&fleet(false), "hi", Constraints::default()).chosen().is_some());
+    assert!(route(&fleet(true), "hi", private).chosen().is_some());
 }
 
 fn healths() -> impl Strategy<Value = Health> {

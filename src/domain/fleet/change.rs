@@ -396,7 +396,13 @@ impl Backend {
             });
             if let Some(model) = place.and_then(|place| self.models.get_mut(place)) {
                 model.loaded = one.loaded;
-                learn(Arc::make_mut(&mut model.spec), one);
+                let spec = Arc::make_mut(&mut model.spec);
+                if model.found {
+                    // Nothing of it is configured: what the backend says now replaces what it said before.
+                    let pricing = self.spec.default_pricing.clone();
+                    *spec = ModelSpec { pricing, remote: spec.remote, ..ModelSpec::default() };
+                }
+                learn(spec, one);
                 continue;
             }
             let mut spec = ModelSpec { pricing: self.spec.default_pricing.clone(), ..ModelSpec::default() };

@@ -273,10 +273,12 @@ impl Backend {
         self.models.iter().find(|model| model.id == *id)
     }
 
-    /// Whether a prompt sent to this model leaves this machine.
+    /// Whether a prompt sent to this model leaves this machine. An Ollama on this machine can list models that run on
+    /// somebody else's, under any name; until it has told which, each of its models counts as one of those.
     #[must_use]
     pub fn reach_of(&self, model: &Model) -> Reach {
-        if model.spec.remote { Reach::Outside } else { self.spec.reach }
+        let unlocated = self.spec.protocol == Protocol::Ollama && model.presence == Presence::Unknown;
+        if model.spec.remote || unlocated { Reach::Outside } else { self.spec.reach }
     }
 }
 

@@ -36,8 +36,13 @@ fn fleet(limit: Option<Money>) -> Fleet {
 fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Timestamp) {
     let failure = failure.map(|class| Failure::new(class, "scripted"));
     let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, true, at).expect("leave is given");
-    let sample =
-        Sample { at, ok: failure.is_none(), first_token_ms: 5_000, total_ms: 9_000, tokens_per_second: Some(9.0) };
+    let sample = Sample {
+        at,
+        ok: failure.is_none(),
+        first_token_ms: Some(5_000),
+        total_ms: 9_000,
+        tokens_per_second: Some(9.0),
+    };
     let result = AttemptResult { sample: Some(sample), failure: failure.as_ref(), usage: None, cost };
     fleet.settle(permit, &result, at);
 }

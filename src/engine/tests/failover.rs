@@ -212,3 +212,43 @@ async fn a_whole_answer_has_the_time_that_its_length_takes() {
     assert_eq!(reply.text, "a long one");
     assert!(bench.engine.claude("Explain quantum computing").stream().expect("a route").whole().await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_the_only_tier_asked_for_are_not_refused_while_a_trial_is_on_its_way() {
+    let claude = Scripted::new([
+        Play::refuse(FailureClass::ServerError),
+        Play::refuse(FailureClass::ServerError),
+        Play::refuse(FailureClass::ServerError),
+        Play::answer("back"),
+    ]);
+    let bench = Bench::with(claude, ok(), ok(), ok(), |config| config.policy.max_attempts = 1);
+    for _ in 0..3 {
+        assert!(bench.engine.claude("hi").await.is_err());
+    }
+    // The breaker is open; its hold has passed; four calls come at once, decided on the same snapshot.
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let calls = (0..4).map(|_| std::future::IntoFuture::into_future(bench.engine.claude("hi")));
+    let replies = futures::future::join_all(calls).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovered_tier_serves_again_within_seconds() {
+    let claude = Scripted::new([Play::refuse(FailureClass::Unreachable), Play::answer("back")]);
+    let bench = Bench::with(claude, ok(), ok(), ok(), |config| {
+        for backend in &mut config.backends {
+            backend.probe_every = Duration::from_secs(60);
+        }
+    });
+    bench.engine.first_probes(Duration::from_secs(5)).await;
+    bench.claude.set_health(crate::domain::health::Health::Down);
+    assert_ne!(bench.engine.call("Explain tides").await.expect("another tier answers").ending.tier, Tier::Claude);
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        bench.engine.call("Explain tides").await.expect("another tier answers");
+    }
+    assert_eq!(bench.claude.seen().len(), 1, "probes find out that it is still down, not requests");
+    bench.claude.set_health(crate::domain::health::Health::Up);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bench.engine.call("Explain tides").await.expect("claude answers").ending.tier, Tier::Claude);
+}

@@ -187,3 +187,27 @@ async fn what_is_made_ready_is_probed_at_once() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_nobody_holds_any_more_stops_by_itself() {
+    let bench = Bench::answering();
+    let mut snapshots = bench.engine.snapshots();
+    drop(bench);
+    while snapshots.changed().await.is_ok() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_asked_for_whole_says_nothing_about_the_first_token() {
+    let bench = Bench::answering();
+    let reply = bench.engine.claude("hi").await.expect("claude answers");
+    assert_eq!(reply.ending.first_token, None);
+    bench.engine.local("hi").stream().expect("there is a route").whole().await.expect("local answers");
+    let mut snapshots = bench.engine.snapshots();
+    let summaries = snapshots
+        .wait_for(|snapshot| snapshot.fleet.tier(Tier::Local).summary.count == 1)
+        .await
+        .map(|snapshot| [Tier::Claude, Tier::Local].map(|tier| snapshot.fleet.tier(tier).summary))
+        .expect("the engine lives");
+    assert!(summaries[0].first_token.is_none() && summaries[0].total.is_some());
+    assert!(summaries[1].first_token.is_some());
+}

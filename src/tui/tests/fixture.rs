@@ -9,8 +9,8 @@ use crate::domain::analysis::analyse;
 use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
-    Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Protocol, Timeouts,
-    Trouble,
+    Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Presence, Protocol,
+    Timeouts, Trouble,
 };
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
@@ -74,7 +74,7 @@ fn backends() -> Vec<Backend> {
     use Reach::{Inside, Outside};
     let model = |id: &str, spec| (ModelId::from(id), spec);
     let rented = ModelSpec { pricing: Pricing::Rented, ..free() };
-    vec![
+    let mut backends = vec![
         Backend::new(
             spec("anthropic", Tier::Claude, Protocol::Anthropic, Outside, KeyState::Present),
             vec![model("claude-opus-5-5", priced(5.0, 25.0)), model("claude-sonnet-5", priced(3.0, 15.0))],
@@ -105,7 +105,12 @@ fn backends() -> Vec<Backend> {
             ),
             vec![model("gpt-5.5", priced(2.0, 10.0))],
         ),
-    ]
+    ];
+    // The backends have told what they have: until then, no private prompt would go to any of them.
+    for model in backends.iter_mut().flat_map(|backend| &mut backend.models) {
+        model.presence = Presence::Present;
+    }
+    backends
 }
 
 /// A fleet that nobody has looked at yet.
@@ -135,7 +140,7 @@ fn traffic(fleet: &mut Fleet, id: &str, count: i64, base: u32, failures: &[i64])
         let sample = Sample {
             at: ago(290 - index * 280 / count.max(1)),
             ok: !failures.contains(&index),
-            first_token_ms: base + swing,
+            first_token_ms: Some(base + swing),
             total_ms: (base + swing) * 4,
             tokens_per_second: Some(62.0),
         };

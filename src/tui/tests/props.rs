@@ -117,7 +117,7 @@ prop_compose! {
                 let sample = Sample {
                     at: Timestamp(NOW.0 - back),
                     ok: *ok,
-                    first_token_ms: *ms,
+                    first_token_ms: Some(*ms),
                     total_ms: ms.saturating_mul(3),
                     tokens_per_second: Some(*ms as f32),
                 };
