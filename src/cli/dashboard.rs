@@ -30,6 +30,8 @@ use crate::tui::{self, Backing, LogLine, Submitted};
 /// If the configuration is wrong, or there is no terminal.
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     let (session, config) = Session::open(global, Watch::MachinesToo).await?;
+    // What is wrong is said before the screen is taken, where it can be read.
+    tui::check_keys(&config.ui.keys).map_err(Failure::Usage)?;
     let log = logging::init(&config.log, global.log_level.as_deref(), true);
     let log = match log {
         Ok(log) => log,

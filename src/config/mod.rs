@@ -41,7 +41,7 @@ use crate::domain::policy::Policy;
 pub use environment::Environment;
 pub use load::{Loaded, Sources, load, load_text};
 pub use prices::PriceBook;
-pub use report::{ConfigErrors, Entry, Origin, Problem, masked};
+pub use report::{ConfigErrors, Entry, Origin, Problem, masked, suggestion};
 
 /// A commented example of a configuration file, with every key and its default.
 pub const EXAMPLE: &str = include_str!("../../assets/example.toml");

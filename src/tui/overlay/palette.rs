@@ -213,7 +213,10 @@ impl Palette {
             let line = Line::from(vec![
                 ctx.span(
                     Role::Text,
-                    text::pad(&text::fit_middle(&entry.name, name_width - 1, ctx.glyphs.ellipsis), name_width),
+                    text::pad(
+                        &text::fit_middle(&entry.name, name_width.saturating_sub(1), ctx.glyphs.ellipsis),
+                        name_width,
+                    ),
                 ),
                 ctx.span(Role::Dim, text::pad(&text::fit(&entry.words, room, ctx.glyphs.ellipsis), room + 1)),
                 ctx.span(Role::Accent, entry.key.clone()),

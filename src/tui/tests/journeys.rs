@@ -87,8 +87,18 @@ async fn esc_interrupts_and_the_request_is_dropped() {
     stage.press("esc").await;
     stage.shows("interrupted: not the whole answer");
     assert!(asked.answer.is_closed(), "dropping the stream is what cancels");
-    // The next Esc leaves the prompt.
-    stage.press("esc d").await;
+    // One that follows at once was meant for the answer too, and what is typed then stays text.
+    stage.press("esc q").await;
+    assert!(!stage.running.is_finished());
+    stage.shows("› q");
+    stage.press("ctrl-c").await;
+    // The next Esc leaves the prompt, and a `q` on its heels is asked about.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage.press("esc q").await;
+    stage.shows("again to quit; 1 goes back to the prompt");
+    assert!(!stage.running.is_finished());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.press("d").await;
     stage.shows("drain tier claude?");
 }
 
@@ -130,8 +140,26 @@ async fn the_last_tier_is_not_drained_without_typing_its_name() {
     // The button goes on only now, and still takes two keys.
     stage.press("enter y").await;
     assert!(stage.engine.commands.lock().expect("no panic").is_empty());
-    stage.press("enter").await;
+    stage.shows("y/enter drain");
+    stage.press("y").await;
     assert_eq!(stage.engine.commands.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_under_way_are_not_lost_by_one_key() {
+    let mut stage = stage();
+    stage.type_text("Tell me a long story").await;
+    stage.press("enter").await;
+    let asked = stage.asked.recv().await.expect("a request");
+    stage.press("alt-2 q").await;
+    stage.shows("again to quit: an answer is still under way");
+    assert!(!stage.running.is_finished());
+    // Any other key lets go of the question.
+    stage.press("j q").await;
+    assert!(!stage.running.is_finished());
+    stage.press("q").await;
+    assert!(stage.running.await.expect("no panic").is_ok());
+    assert!(asked.answer.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
