@@ -53,6 +53,18 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    paint(app, area, buf);
+    // Whatever a provider calls its models and whatever a pane forgot: nothing that turns the direction of a line or
+    // joins cells reaches the terminal, where it would break the borders.
+    for cell in &mut buf.content {
+        if !cell.symbol().is_ascii() && cell.symbol().contains(text::is_invisible) {
+            let first = cell.symbol().chars().find(|c| !text::is_invisible(*c)).unwrap_or(' ');
+            cell.set_char(first);
+        }
+    }
+}
+
+fn paint(app: &mut App, area: Rect, buf: &mut Buffer) {
     app.area = area;
     prepare(app);
     let snapshot = app.shown().cloned();

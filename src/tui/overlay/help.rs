@@ -49,7 +49,7 @@ fn keys(ctx: &Ctx<'_>, scope: Scope, width: usize) -> Vec<Line<'static>> {
     // The six numbers are one row, unless somebody gave them other keys.
     let usual =
         jumps.iter().all(|one| one.keys.iter().zip(one.spec.keys).all(|(key, usual)| key.to_string() == *usual));
-    let together = (usual && jumps.len() == Pane::ALL.len()).then_some(jumps).unwrap_or_default();
+    let together = if usual && jumps.len() == Pane::ALL.len() { jumps } else { Vec::new() };
     let mut lines = Vec::new();
     for binding in &bound {
         let (keys, words) = match together.iter().position(|one| one.spec.name == binding.spec.name) {

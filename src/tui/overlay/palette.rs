@@ -95,7 +95,7 @@ impl Palette {
         if let Some(faults) = faults {
             for upstream in &faults.upstreams {
                 let fault = |kind: Option<&String>| Entry {
-                    name: format!("fault {upstream} {}", kind.map_or("none", |kind| kind)),
+                    name: format!("fault {upstream} {}", kind.map_or("off", |kind| kind)),
                     words: kind.map_or_else(
                         || format!("let the simulated {upstream} recover"),
                         |kind| format!("make the simulated {upstream} fail: {kind}"),

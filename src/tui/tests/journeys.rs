@@ -366,6 +366,50 @@ fn every_action_is_in_the_palette_and_every_row_of_the_table_in_help() {
     }
 }
 
+/// The README's table tells keys that exist, each where it counts.
+#[test]
+fn the_readme_tells_the_keys_as_they_are() {
+    use crate::tui::action::Action;
+    use crate::tui::app::App;
+    use crate::tui::keymap::Key;
+    use crate::tui::layout::Pane;
+
+    let app = App::plain(fixture::NOW);
+    let readme = include_str!("../../../README.md");
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| key | where")).skip(2);
+    let mut told = Vec::new();
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let panes: Vec<Pane> = match cells[2] {
+            "everywhere" => Pane::ALL.to_vec(),
+            place if place.contains("not in the prompt") => {
+                Pane::ALL.into_iter().filter(|p| *p != Pane::Prompt).collect()
+            }
+            place => Pane::ALL.into_iter().filter(|pane| pane.name() == place).collect(),
+        };
+        assert!(!panes.is_empty(), "{row}");
+        for name in cells[1].split('`').skip(1).step_by(2) {
+            let name = match name {
+                capital if capital.len() == 1 && capital.chars().all(|c| c.is_ascii_uppercase()) => {
+                    format!("shift-{}", capital.to_lowercase())
+                }
+                other => other.to_lowercase(),
+            };
+            let key: Key = name.parse().expect("a key");
+            for pane in &panes {
+                let action = app.keymap.action(key, *pane);
+                // In the empty prompt a question mark asks for help too, although it is text there.
+                let asks = name == "?" && *pane == Pane::Prompt;
+                assert!(action.is_some() || asks, "`{name}` does nothing in {pane:?}: {row}");
+                told.extend(action);
+            }
+        }
+    }
+    for action in [Action::Drain, Action::Pin, Action::Freeze, Action::Focus(Pane::Decisions), Action::Quit] {
+        assert!(told.contains(&action), "{action:?} is not told");
+    }
+}
+
 /// The real terminal with a fake engine, for looking at it by hand:
 /// `cargo test --lib tui::tests::journeys::by_hand -- --ignored --nocapture`.
 #[tokio::test]
