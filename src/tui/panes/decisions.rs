@@ -162,7 +162,7 @@ impl DecisionsPane {
         if !self.filter.is_empty() {
             note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
         }
-        let new = feed.next_number().saturating_sub(self.new_from);
+        let new = self.visible.iter().filter(|number| **number >= self.new_from).count();
         let facts = if !self.following && new > 0 {
             Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow ")))
         } else {

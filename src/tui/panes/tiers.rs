@@ -54,8 +54,8 @@ impl Order {
 /// How much of the fleet has rows of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// Every tier, and of the backends those that need attention: on a small screen, while the pane is only looked at, as
-    /// many as there are rows. A tier with a single backend shares one row with it.
+    /// Every tier, and as many backends as there are rows left, first those that need attention: on a small screen, while
+    /// the pane is only looked at. A tier with a single backend shares one row with it.
     Overview(usize),
     /// The same with every backend.
     Merged,
@@ -135,9 +135,6 @@ impl TiersPane {
                     rows.clear();
                 }
                 backends_known += rows.len();
-                if matches!(detail, Detail::Overview(_)) {
-                    rows.retain(|target| attention(fleet, target, now) > 0);
-                }
                 self.targets.extend(rows);
             }
         }
