@@ -47,11 +47,13 @@ impl fmt::Display for Signal {
 /// that does not read.
 #[expect(clippy::disallowed_methods, reason = "the task is to last as long as the process, whose end it is")]
 pub fn asked_to_stop() -> impl Future<Output = Signal> {
+    // Here and not in the task: a signal that came before the task had its first turn would end the program at once.
+    let mut ears = Ears::open(true);
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        let signal = next().await;
+        let signal = ears.next().await;
         let _ = tell.send(signal);
-        let _ = tokio::time::timeout(PATIENCE, next()).await;
+        let _ = tokio::time::timeout(PATIENCE, ears.next()).await;
         std::process::exit(i32::from(signal.code()));
     });
     async move {
@@ -62,27 +64,51 @@ pub fn asked_to_stop() -> impl Future<Output = Signal> {
     }
 }
 
-async fn next() -> Signal {
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Signal::Interrupt,
-        signal = asked_by_the_system() => signal,
+/// Ends when the system asks the program to end: for a surface that takes Ctrl-C as a key.
+pub async fn asked_by_the_system() -> Signal {
+    Ears::open(false).next().await
+}
+
+/// What the process listens to. A signal that cannot be listened to keeps its ordinary effect.
+#[cfg(unix)]
+struct Ears(Vec<(Signal, tokio::signal::unix::Signal)>);
+
+#[cfg(unix)]
+impl Ears {
+    fn open(for_ctrl_c: bool) -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [
+            (Signal::Terminate, SignalKind::terminate()),
+            (Signal::Hangup, SignalKind::hangup()),
+            (Signal::Interrupt, SignalKind::interrupt()),
+        ];
+        let heard = kinds.into_iter().filter(|(name, _)| for_ctrl_c || *name != Signal::Interrupt);
+        Self(heard.filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
+    }
+
+    async fn next(&mut self) -> Signal {
+        std::future::poll_fn(|context| {
+            let arrived = self.0.iter_mut().find_map(|(name, ear)| ear.poll_recv(context).is_ready().then_some(*name));
+            arrived.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+        })
+        .await
     }
 }
 
-/// Ends when the system asks the program to end: for a surface that takes Ctrl-C as a key.
-pub async fn asked_by_the_system() -> Signal {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => Signal::Terminate,
-            _ = hangup.recv() => Signal::Hangup,
-        }
+#[cfg(not(unix))]
+struct Ears(bool);
+
+#[cfg(not(unix))]
+impl Ears {
+    const fn open(for_ctrl_c: bool) -> Self {
+        Self(for_ctrl_c)
     }
-    #[cfg(not(unix))]
-    std::future::pending().await
+
+    async fn next(&mut self) -> Signal {
+        if !self.0 {
+            return std::future::pending().await;
+        }
+        drop(tokio::signal::ctrl_c().await);
+        Signal::Interrupt
+    }
 }
