@@ -1,5 +1,5 @@
 //! Promise: a configuration file is all it takes to reach every kind of service over its own protocol.
-#![expect(clippy::expect_used, clippy::panic, reason = "what cannot go on fails")]
+#![expect(clippy::expect_used, reason = "what cannot go on fails")]
 
 use std::fmt::Write;
 use std::time::Duration;
