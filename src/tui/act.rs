@@ -12,10 +12,13 @@ use super::overlay::palette::{Palette, Run};
 use super::theme::Theme;
 use crate::domain::request::Constraints;
 use crate::domain::tier::Target;
+use crate::domain::time::Timestamp;
 use crate::engine::Command;
 
 /// How long a second ctrl-c counts as one.
 const ARMED: Duration = Duration::from_secs(2);
+/// Keys that follow within this time may have been meant for what was there before.
+const SLIP: Duration = Duration::from_millis(700);
 /// Longer texts are not foreseen while they are typed: looking through them would be felt.
 const FORECAST_BYTES: usize = 64 * 1024;
 
@@ -23,7 +26,7 @@ impl App {
     /// An action. Every key and every word of the palette ends here.
     pub fn act(&mut self, action: Action) {
         match action {
-            Action::Quit => self.effect(Effect::Quit),
+            Action::Quit => self.quit(),
             Action::Interrupt => self.interrupt(),
             Action::Back => self.back(),
             Action::Help => self.overlay = Some(Overlay::Help(0)),
@@ -78,6 +81,8 @@ impl App {
     /// An entry of the palette.
     pub fn run(&mut self, run: Run) {
         match run {
+            // A word that was typed in full is no slip.
+            Run::Action(Action::Quit) => self.effect(Effect::Quit),
             Run::Action(action) => self.act(action),
             Run::Ask(verb, target) => self.ask(verb, target),
             Run::Fault(upstream, kind) => self.effect(Effect::Fault(upstream, kind)),
@@ -114,18 +119,44 @@ impl App {
 
     /// Whatever is uppermost: the answer under way, the zoom, the filter, the freeze, the prompt's focus.
     fn back(&mut self) {
-        if self.focus == Pane::Prompt && self.cancel_newest() {
+        let recent = |at: Option<Timestamp>| at.is_some_and(|at| self.now.since(at) <= SLIP);
+        // Who presses Esc twice to be sure that the answer stops does not mean to leave the prompt as well.
+        let twice = recent(self.interrupted);
+        if self.focus == Pane::Prompt && (self.cancel_newest() || twice) {
+            self.interrupted = Some(self.interrupted.filter(|_| twice).unwrap_or(self.now));
             return;
         }
         if self.zoomed {
             self.zoomed = false;
         } else if self.focus == Pane::Prompt {
             self.focus = Pane::Tiers;
+            self.left_prompt = Some(self.now);
         } else if let Some(filter) = self.filter_of(self.focus).filter(|filter| !filter.is_empty()) {
             filter.clear();
         } else if self.frozen.is_some() {
             self.freeze();
         }
+    }
+
+    /// Leaves, at once where nothing is lost by it. Answers under way would be, and a `q` right after the prompt was left
+    /// was probably meant for it.
+    fn quit(&mut self) {
+        let open = self.session.open_count();
+        let slip = self.left_prompt.is_some_and(|at| self.now.since(at) <= SLIP);
+        let armed = self.armed.is_some_and(|at| self.now.since(at) <= ARMED);
+        if armed || (open == 0 && !slip) {
+            self.effect(Effect::Quit);
+            return;
+        }
+        self.armed = Some(self.now);
+        self.toasts.say(
+            match open {
+                0 => "again to quit; 1 goes back to the prompt".to_owned(),
+                1 => "again to quit: an answer is still under way".to_owned(),
+                n => format!("again to quit: {n} answers are still under way"),
+            },
+            self.now,
+        );
     }
 
     /// The ladder of ctrl-c. After a step that did something, the next ctrl-c only arms.

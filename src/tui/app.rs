@@ -145,8 +145,12 @@ pub struct App {
     pub read_only: bool,
     /// Faults on offer.
     pub faults: Option<Faults>,
-    /// Since when a ctrl-c leaves.
+    /// Since when a second ctrl-c or `q` leaves.
     pub armed: Option<Timestamp>,
+    /// When Esc interrupted an answer.
+    pub interrupted: Option<Timestamp>,
+    /// When Esc left the prompt.
+    pub left_prompt: Option<Timestamp>,
     effects: Vec<Effect>,
 }
 
@@ -190,6 +194,8 @@ impl App {
             read_only: ui.read_only,
             faults: None,
             armed: None,
+            interrupted: None,
+            left_prompt: None,
             effects: Vec::new(),
         }
     }

@@ -39,7 +39,7 @@ fn on_key(app: &mut App, event: KeyEvent) {
     super::view::prepare(app);
     let key = Key::from(event);
     let action = app.keymap.action(key, app.focus);
-    if action != Some(Action::Interrupt) {
+    if !matches!(action, Some(Action::Interrupt | Action::Quit)) {
         app.armed = None;
     }
     app.toasts.acknowledge(app.now);

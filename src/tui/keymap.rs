@@ -8,6 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::{Action, Scope, Spec, TABLE};
 use super::layout::Pane;
+use crate::config::suggestion;
 
 /// A key with its modifiers, as one of the terminal's events or a word of the configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +43,14 @@ impl From<KeyEvent> for Key {
 
 /// The text names no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a key: write it like `d`, `shift-p`, `ctrl-n`, `alt-1`, `enter`, `pageup`, `f1`")]
-pub struct UnknownKey(String);
+#[error("`{text}` is not a key{nearest}; write it like `d`, `shift-p`, `ctrl-n`, `alt-1`, `enter`, `pageup`, `f1`")]
+pub struct UnknownKey {
+    text: String,
+    nearest: String,
+}
+
+const MODIFIERS: [(&str, KeyModifiers); 3] =
+    [("ctrl", KeyModifiers::CONTROL), ("alt", KeyModifiers::ALT), ("shift", KeyModifiers::SHIFT)];
 
 const NAMES: [(&str, KeyCode); 16] = [
     ("enter", KeyCode::Enter),
@@ -68,17 +75,17 @@ impl FromStr for Key {
     type Err = UnknownKey;
 
     fn from_str(text: &str) -> Result<Self, UnknownKey> {
-        let unknown = || UnknownKey(text.to_owned());
+        let unknown = || {
+            let front = |modifier: &'static str| NAMES.iter().map(move |(name, _)| format!("{modifier}{name}"));
+            let known: Vec<String> = ["", "ctrl-", "alt-", "shift-"].into_iter().flat_map(front).collect();
+            let nearest = suggestion(text, known.iter().map(String::as_str));
+            UnknownKey { text: text.to_owned(), nearest }
+        };
         let mut rest = text.trim();
         let mut modifiers = KeyModifiers::NONE;
-        loop {
-            let (modifier, after) = match rest.split_once('-') {
-                Some(("ctrl", after)) if !after.is_empty() => (KeyModifiers::CONTROL, after),
-                Some(("alt", after)) if !after.is_empty() => (KeyModifiers::ALT, after),
-                Some(("shift", after)) if !after.is_empty() => (KeyModifiers::SHIFT, after),
-                _ => break,
-            };
-            modifiers |= modifier;
+        while let Some((name, after)) = rest.split_once('-').filter(|(_, after)| !after.is_empty()) {
+            let Some((_, modifier)) = MODIFIERS.iter().find(|(known, _)| *known == name) else { break };
+            modifiers |= *modifier;
             rest = after;
         }
         let named = NAMES.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
@@ -112,15 +119,26 @@ impl fmt::Display for Key {
             },
         };
         let mut text = String::new();
-        for (modifier, name) in
-            [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")]
-        {
+        for (name, modifier) in MODIFIERS {
             if modifiers.contains(modifier) {
                 text.push_str(name);
+                text.push('-');
             }
         }
         f.pad(&(text + &code))
     }
+}
+
+/// All that is wrong with `[ui.keys]`, for whoever starts the screen: it should not be taken with keys that mean something
+/// else than the operator believes.
+///
+/// # Errors
+///
+/// Every mistake, one a line: actions and keys that do not exist, each with the nearest that does, and keys that would mean
+/// two things in one place.
+pub fn check(patches: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
+    let (_, problems) = Keymap::new(patches, false);
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
 /// One row of the table with the keys that hold for it.
@@ -140,43 +158,49 @@ pub struct Keymap {
 }
 
 impl Keymap {
-    /// The defaults with patches over them, and what is wrong with the patches: an unknown action, an unknown key, a key
-    /// that something else in the same place has already. A wrong patch is left out; the rest holds.
+    /// The defaults with patches over them, and all that is wrong with the patches: an unknown action, an unknown key, a
+    /// key that something else in the same place has already. A wrong patch is left out; the rest holds.
     #[must_use]
     pub fn new(patches: &BTreeMap<String, Vec<String>>, read_only: bool) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
         let default =
             |spec: &'static Spec| Binding { spec, keys: spec.keys.iter().filter_map(|key| key.parse().ok()).collect() };
-        let mut map = Self { bindings: TABLE.iter().map(default).collect(), read_only };
+        let defaults: Vec<Binding> = TABLE.iter().map(default).collect();
+        let mut map = Self { bindings: defaults.clone(), read_only };
         for (name, keys) in patches {
             let Some(index) = map.bindings.iter().position(|binding| binding.spec.name == name) else {
-                problems.push(format!("[ui.keys] {name}: there is no such action"));
+                let nearest = suggestion(name, TABLE.iter().map(|spec| spec.name));
+                problems.push(format!("ui.keys.{name}: there is no such action{nearest}"));
                 continue;
             };
-            let parsed: Result<Vec<Key>, UnknownKey> = keys.iter().map(|key| key.parse()).collect();
-            match parsed {
-                Err(error) => problems.push(format!("[ui.keys] {name}: {error}")),
-                Ok(keys) => {
-                    let before = std::mem::replace(&mut map.bindings[index].keys, keys);
-                    if let Some(clash) = map.collisions().first() {
-                        problems.push(format!("[ui.keys] {name}: {clash}"));
-                        map.bindings[index].keys = before;
-                    }
+            let (right, wrong): (Vec<_>, Vec<_>) = keys.iter().map(|key| key.parse::<Key>()).partition(Result::is_ok);
+            problems.extend(wrong.into_iter().filter_map(Result::err).map(|error| format!("ui.keys.{name}: {error}")));
+            if right.len() == keys.len() {
+                map.bindings[index].keys = right.into_iter().filter_map(Result::ok).collect();
+            }
+        }
+        // Only when all are in: two patches may trade their keys.
+        for (name, other, key) in map.collisions() {
+            problems
+                .push(format!("ui.keys: `{key}` cannot be both `{name}` and `{other}`: give one of them another key"));
+            for (binding, default) in map.bindings.iter_mut().zip(&defaults) {
+                if [name, other].contains(&binding.spec.name) {
+                    binding.keys.clone_from(&default.keys);
                 }
             }
         }
         (map, problems)
     }
 
-    /// Keys that mean two things in one place, in words.
+    /// Keys that mean two things in one place: the names of both, and the key.
     #[must_use]
-    pub fn collisions(&self) -> Vec<String> {
+    pub fn collisions(&self) -> Vec<(&'static str, &'static str, Key)> {
         let mut found = Vec::new();
         for (index, one) in self.bindings.iter().enumerate() {
             for other in &self.bindings[index + 1..] {
                 let meet = Pane::ALL.into_iter().any(|p| one.spec.scope.covers(p) && other.spec.scope.covers(p));
                 if let Some(key) = one.keys.iter().find(|key| meet && other.keys.contains(key)) {
-                    found.push(format!("{key} is both {} and {}", one.spec.name, other.spec.name));
+                    found.push((one.spec.name, other.spec.name, *key));
                 }
             }
         }
@@ -243,7 +267,7 @@ mod tests {
     fn the_table_has_no_collisions_no_wrong_keys_and_no_double_names() {
         let (map, problems) = keymap(&[]);
         assert!(problems.is_empty());
-        assert_eq!(map.collisions(), Vec::<String>::new());
+        assert_eq!(map.collisions(), []);
         for spec in TABLE {
             assert!(!spec.keys.is_empty(), "{} has no key", spec.name);
             for key in spec.keys {
@@ -276,12 +300,39 @@ mod tests {
 
     #[test]
     fn patches_replace_keys_and_wrong_ones_are_told() {
-        let (map, problems) =
-            keymap(&[("drain", &["ctrl-x"]), ("nonsense", &["a"]), ("ready", &["hyper-q"]), ("pin", &["u"])]);
+        let (map, problems) = keymap(&[
+            ("drain", &["ctrl-x"]),
+            ("nonsense", &["a"]),
+            ("ready", &["hyper-q"]),
+            ("pin", &["u"]),
+            ("unpin", &["ctrl-y"]),
+        ]);
         assert_eq!(map.action("ctrl-x".parse().expect("a key"), Pane::Tiers), Some(Action::Drain));
         assert_eq!(map.action("d".parse().expect("a key"), Pane::Tiers), None);
         assert_eq!(map.action("p".parse().expect("a key"), Pane::Tiers), Some(Action::Pin));
+        assert_eq!(map.action("ctrl-y".parse().expect("a key"), Pane::Tiers), Some(Action::Unpin));
         assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_the_nearest_name() {
+        let patch = |name: &str, keys: &[&str]| (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect());
+        let wrong = [
+            patch("dran", &["ctrl-x"]),
+            patch("zoom", &["pagedwn", "crtl-tab"]),
+            patch("filter", &["space"]),
+            patch("copy", &["y"]),
+        ];
+        let told = check(&wrong.into_iter().collect()).expect_err("four mistakes");
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 4, "{told}");
+        assert_eq!(lines[0], "ui.keys.dran: there is no such action; did you mean `drain`?");
+        assert!(lines[1].contains("`pagedwn` is not a key; did you mean `pagedown`?"), "{told}");
+        assert!(lines[2].contains("`crtl-tab` is not a key; did you mean `ctrl-tab`?"), "{told}");
+        assert!(lines[3].contains("`space` cannot be both `filter` and `freeze`"), "{told}");
+        // Two that trade their keys are no mistake.
+        let trade = [patch("drain", &["u"]), patch("ready", &["d"])];
+        assert_eq!(check(&trade.into_iter().collect()), Ok(()));
     }
 
     #[test]

@@ -124,8 +124,8 @@ impl Layout {
             return layout;
         }
         layout.footer = take_bottom(&mut rest, 1);
-        // On a low screen the header alone says that there are warnings.
-        if wishes.warning && area.height >= 28 {
+        // Lower still, the header alone says that there are warnings.
+        if wishes.warning && area.height >= 24 {
             layout.warning = take_top(&mut rest, 1);
         }
         if wishes.zoomed || size == Size::Small {

@@ -34,4 +34,5 @@ mod run;
 mod tests;
 
 pub use backing::{Backing, Faults, LogLine, Submitted};
+pub use keymap::check as check_keys;
 pub use run::{ExitSummary, Options, TuiError, run, run_on};

@@ -14,6 +14,8 @@ use crate::engine::{Attempt, CallError, Dispatched, Ending, Progress, Snapshot};
 
 /// Bytes of text per token, for the rate of an answer whose usage is not known yet.
 const BYTES_PER_TOKEN: usize = 4;
+/// Bytes of an unfinished line that are wrapped anew with every piece.
+const OPEN_LINE: usize = 8 * 1024;
 /// Turns kept on the screen.
 const TURNS: usize = 200;
 
@@ -208,12 +210,27 @@ impl Turn {
             self.settled_rows = self.rows.len();
             self.settled_bytes += end + 1;
         }
+        // A line without an end would be wrapped anew with every piece: what is far behind its end counts as finished.
+        while let Some(part) = front(&self.answer[self.settled_bytes..]) {
+            self.rows.extend(text::wrap(&text::sanitise(part).replace('\n', " "), columns));
+            self.settled_rows = self.rows.len();
+            self.settled_bytes += part.len();
+        }
         let open = &self.answer[self.settled_bytes..];
         if !open.is_empty() {
             self.rows.extend(text::sanitise(open).split('\n').flat_map(|line| text::wrap(line, columns)));
         }
         &self.rows
     }
+}
+
+/// The front of a line that is too long to be wrapped again and again, up to a blank if there is one.
+fn front(line: &str) -> Option<&str> {
+    if line.len() <= OPEN_LINE {
+        return None;
+    }
+    let part = &line[..line.floor_char_boundary(OPEN_LINE / 2)];
+    Some(part.rfind(' ').map_or(part, |at| &part[..=at]))
 }
 
 fn broken(error: &CallError) -> Phase {
@@ -354,6 +371,24 @@ mod tests {
         }
         let expected: Vec<String> = whole.split('\n').flat_map(|line| text::wrap(line, 30)).collect();
         assert_eq!(session.turns[0].rows(30), expected);
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_wrapped_again_and_again() {
+        let mut session = Session::default();
+        let key = session.open("q".to_owned(), Timestamp(0));
+        let mut told = 0;
+        for piece in 0..2_000 {
+            let text = if piece % 2 == 0 { "x".repeat(700) } else { " words and words ".repeat(20) };
+            told += text.matches('x').count();
+            session.take(key, TurnEvent::Progress(Progress::Text(text)), Timestamp(1));
+            let turn = &mut session.turns[0];
+            turn.rows(80);
+            assert!(turn.answer.len() - turn.settled_bytes <= OPEN_LINE);
+        }
+        let rows = session.turns[0].rows(80);
+        assert!(rows.iter().all(|row| text::width(row) <= 80));
+        assert_eq!(rows.iter().map(|row| row.matches('x').count()).sum::<usize>(), told);
     }
 
     #[test]

@@ -174,8 +174,10 @@ impl Surface for Screen {
 
     fn suspend(&mut self) -> io::Result<()> {
         restore();
-        // `kill` stops this process together with itself being waited for; both go on at SIGCONT.
-        let stopped = std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status();
+        // As the terminal itself does on ctrl-z, the whole job is stopped: this process, whatever started it in the same
+        // job (cargo, a pipeline), and the shell of this line. That the shell is stopped too is what makes it safe: it
+        // ends only after SIGCONT, so the terminal is not taken again before the stop took hold of every thread.
+        let stopped = std::process::Command::new("sh").args(["-c", "kill -TSTP 0"]).status();
         self.retake_if_lost()?;
         stopped.map(|_| ())
     }

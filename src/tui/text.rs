@@ -129,13 +129,23 @@ pub fn sanitise(text: &str) -> String {
     clean
 }
 
-/// The same on one line.
+/// No screen has room for a longer line; what is behind it would only cost time, frame after frame.
+const LINE: usize = 4 * 1024;
+
+/// The same on one line, of a length that can be shown.
 #[must_use]
 pub fn sanitise_line(text: &str) -> String {
-    sanitise(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    let shown = &text[..text.floor_char_boundary(LINE)];
+    let mut line = sanitise(shown).split_whitespace().collect::<Vec<_>>().join(" ");
+    if shown.len() < text.len() {
+        line.push_str("...");
+    }
+    line
 }
 
-fn is_invisible(c: char) -> bool {
+/// Whether a character shows nothing itself and changes how others are shown.
+#[must_use]
+pub const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')

@@ -157,6 +157,11 @@ impl Theme {
             Role::Selected => plain.add_modifier(Modifier::REVERSED),
             Role::Badge => bold.add_modifier(Modifier::REVERSED),
         };
+        if role == Role::Selected {
+            // What the row's cells had of their own would make a patchwork of the bar: dim on grey, colour on colour.
+            let bar = modifiers.remove_modifier(Modifier::DIM);
+            return if self.is_coloured() { bar.fg(Color::Reset) } else { bar };
+        }
         let Some(colour) = self.colour(role) else {
             return match (self.palette, role) {
                 (Palette::Mono, Role::Bad) => modifiers.add_modifier(Modifier::UNDERLINED),

@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 
 use super::app::{App, Overlay};
 use super::layout::{Layout, Pane, Size, Wishes};
-use super::overlay::confirm::Confirm;
 use super::overlay::palette::Palette;
 use super::overlay::{detail, help, scrolled, window};
 use super::panes::header::{self, Modes};
@@ -14,21 +13,39 @@ use super::panes::tiers::Detail;
 use super::panes::{Ctx, put};
 use super::text;
 use super::theme::Role;
+use crate::domain::tier::Tier;
 use crate::engine::warnings::Severity;
 
 /// Works out which rows there are. Before every frame, and before every key: a key that comes ahead of the next frame
 /// must mean what is there, not what was.
 pub fn prepare(app: &mut App) {
     if let Some(snapshot) = app.shown().cloned() {
+        let fleet = &snapshot.fleet;
+        let focused = app.focus == Pane::Tiers;
+        let rows = usize::from(Layout::of(app.area, app.wishes()).pane(Pane::Tiers).height.saturating_sub(3));
+        let whole = fleet.backends.len() + Tier::ALL.len();
         let detail = match Size::of(app.area) {
-            _ if app.zoomed && app.focus == Pane::Tiers => Detail::Models,
-            Size::Medium if app.area.height < 30 => Detail::Merged,
+            _ if app.zoomed && focused => Detail::Models,
+            Size::Medium if whole > rows && focused => Detail::Merged,
+            Size::Medium if whole > rows => Detail::Overview(rows),
             _ => Detail::Backends,
         };
-        app.tiers.prepare(&snapshot.fleet, detail);
+        app.tiers.prepare(fleet, detail, app.now);
     }
     let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
     app.decisions.prepare(feed);
+}
+
+impl App {
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            focus: self.focus,
+            zoomed: self.zoomed,
+            fleet_rows: u16::try_from(self.tiers.len()).unwrap_or(u16::MAX).max(4),
+            // Notices can wait for whoever asks for the list.
+            warning: self.warnings.iter().any(|warning| warning.severity < Severity::Notice),
+        }
+    }
 }
 
 /// Draws everything.
@@ -36,19 +53,24 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    paint(app, area, buf);
+    // Whatever a provider calls its models and whatever a pane forgot: nothing that turns the direction of a line or
+    // joins cells reaches the terminal, where it would break the borders.
+    for cell in &mut buf.content {
+        if !cell.symbol().is_ascii() && cell.symbol().contains(text::is_invisible) {
+            let first = cell.symbol().chars().find(|c| !text::is_invisible(*c)).unwrap_or(' ');
+            cell.set_char(first);
+        }
+    }
+}
+
+fn paint(app: &mut App, area: Rect, buf: &mut Buffer) {
     app.area = area;
     prepare(app);
     let snapshot = app.shown().cloned();
     let shown_now = app.frozen.as_ref().map_or(app.now, |frozen| frozen.at);
     let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
-    let wishes = Wishes {
-        focus: app.focus,
-        zoomed: app.zoomed,
-        fleet_rows: u16::try_from(app.tiers.len()).unwrap_or(u16::MAX).max(4),
-        // Notices can wait for whoever asks for the list.
-        warning: app.warnings.iter().any(|warning| warning.severity < Severity::Notice),
-    };
-    app.layout = Layout::of(area, wishes);
+    app.layout = Layout::of(area, app.wishes());
     let layout = app.layout;
     let ctx = Ctx {
         snapshot: snapshot.as_deref(),
@@ -105,7 +127,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
             }
             Overlay::Confirm(confirm) => {
                 confirm.render(&live, middle, buf);
-                Confirm::hints()
+                confirm.hints()
             }
             Overlay::Detail(subject, scroll) => {
                 detail::render(&ctx, subject, feed, scroll, middle, buf);

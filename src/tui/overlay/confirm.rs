@@ -140,10 +140,7 @@ impl Confirm {
             KeyCode::Up | KeyCode::BackTab => self.field = go(at + fields.len() - 1),
             KeyCode::Enter => match self.field {
                 Field::Cancel => return Answer::No,
-                Field::Do if name.as_ref().is_none_or(|name| *name == self.typed) => {
-                    return Answer::Yes(self.command());
-                }
-                Field::Do => self.field = Field::Name,
+                Field::Do => return self.confirm(name.as_deref()),
                 Field::Lasts | Field::Only | Field::Name => self.field = go(at + 1),
             },
             KeyCode::Backspace if self.field == Field::Name => {
@@ -156,10 +153,20 @@ impl Confirm {
                 self.change(key.code == KeyCode::Left, go(at + 1), go(at + fields.len() - 1));
             }
             KeyCode::Char('n') => return Answer::No,
-            // One key never does it: `y` only goes to the button.
+            // One stray key never does it: the first `y` goes to the button, the second presses it.
+            KeyCode::Char('y') if self.field == Field::Do => return self.confirm(name.as_deref()),
             KeyCode::Char('y') => self.field = Field::Do,
             _ => {}
         }
+        Answer::Stay
+    }
+
+    /// The button was pressed; where a name has to be typed first, that comes first.
+    fn confirm(&mut self, name: Option<&str>) -> Answer {
+        if name.is_none_or(|name| name == self.typed) {
+            return Answer::Yes(self.command());
+        }
+        self.field = Field::Name;
         Answer::Stay
     }
 
@@ -279,12 +286,21 @@ impl Confirm {
         ctx.span(role, text::pad(&format!("{mark} {name}"), 10))
     }
 
-    /// The keys of the dialog, for the footer.
+    /// The keys that count where the focus is, for the footer.
     #[must_use]
-    pub fn hints() -> Vec<(String, String)> {
-        [("tab", "next"), ("left/right", "change"), ("enter", "choose"), ("esc", "cancel")]
-            .map(|(key, words)| (key.to_owned(), words.to_owned()))
-            .to_vec()
+    pub fn hints(&self) -> Vec<(String, String)> {
+        let doing = self.verb.word();
+        let own: &[(&str, &str)] = match self.field {
+            Field::Do => &[("y/enter", doing)],
+            Field::Cancel => &[("enter", "cancel"), ("y", "go to the button")],
+            Field::Lasts => &[("left/right", "how long"), ("y", "go to the button")],
+            Field::Only => &[("space", "on or off"), ("y", "go to the button")],
+            Field::Name => &[("enter", "next")],
+        };
+        own.iter()
+            .chain(&[("tab", "next field"), ("esc", "cancel")])
+            .map(|(key, words)| ((*key).to_owned(), (*words).to_owned()))
+            .collect()
     }
 }
 

@@ -142,16 +142,19 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
     };
     let terms = first.terms.iter().map(|term| text::pad_left(term.name, 9)).collect::<String>();
     lines.push(title(ctx, "candidates, in the order in which they are tried"));
-    lines.push(Line::from(ctx.span(Role::Dim, format!("   {:<30}{:>6}{terms}", "", "score"))));
+    // Number, tier, score and terms have their places; the name has the rest.
+    let name = columns.saturating_sub(3 + 9 + 6 + text::width(&terms)).clamp(12, 44);
+    lines.push(Line::from(ctx.span(Role::Dim, format!("{}{:>6}{terms}", " ".repeat(3 + 9 + name), "score"))));
     for (index, one) in decision.candidates.iter().enumerate() {
-        lines.push(candidate(ctx, index, one));
+        lines.push(candidate(ctx, index, one, name));
         lines.push(estimate(ctx, one, columns));
     }
     lines.push(Line::default());
 }
 
-fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate) -> Line<'static> {
-    let place = text::pad(&text::fit_middle(&format!("{} {}", one.backend, one.model), 20, ctx.glyphs.ellipsis), 21);
+fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<'static> {
+    let place = format!("{} {}", one.backend, one.model);
+    let place = text::pad(&text::fit_middle(&place, name - 1, ctx.glyphs.ellipsis), name);
     let mut spans = vec![
         ctx.span(Role::Dim, format!("{:>2} ", index + 1)),
         ctx.span(Role::Series(one.tier), text::pad(one.tier.name(), 9)),

@@ -95,7 +95,7 @@ impl Palette {
         if let Some(faults) = faults {
             for upstream in &faults.upstreams {
                 let fault = |kind: Option<&String>| Entry {
-                    name: format!("fault {upstream} {}", kind.map_or("none", |kind| kind)),
+                    name: format!("fault {upstream} {}", kind.map_or("off", |kind| kind)),
                     words: kind.map_or_else(
                         || format!("let the simulated {upstream} recover"),
                         |kind| format!("make the simulated {upstream} fail: {kind}"),
@@ -213,7 +213,10 @@ impl Palette {
             let line = Line::from(vec![
                 ctx.span(
                     Role::Text,
-                    text::pad(&text::fit_middle(&entry.name, name_width - 1, ctx.glyphs.ellipsis), name_width),
+                    text::pad(
+                        &text::fit_middle(&entry.name, name_width.saturating_sub(1), ctx.glyphs.ellipsis),
+                        name_width,
+                    ),
                 ),
                 ctx.span(Role::Dim, text::pad(&text::fit(&entry.words, room, ctx.glyphs.ellipsis), room + 1)),
                 ctx.span(Role::Accent, entry.key.clone()),

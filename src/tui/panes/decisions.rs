@@ -2,9 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::{Ctx, Cursor, put, row_of, story};
+use crate::domain::decision::Decision;
 use crate::domain::health::Health;
 use crate::domain::money::Money;
 use crate::engine::Outcome;
@@ -67,12 +68,12 @@ const END: usize = 7;
 const COLUMNS: [Column; 8] = [
     Column::left("time", 8, 3),
     Column::left("tier", 8, 0),
-    Column::growing("why", 20, 1),
+    Column::growing("why", 19, 1).roomy(28),
     Column::right("ttft", 6, 6),
     Column::right("total", 6, 5),
     Column::right("tok", 5, 7),
     Column::right("cost", 8, 4),
-    Column::left("end", 7, 2),
+    Column::left("end", 8, 2),
 ];
 
 impl DecisionsPane {
@@ -161,7 +162,7 @@ impl DecisionsPane {
         if !self.filter.is_empty() {
             note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
         }
-        let new = feed.next_number().saturating_sub(self.new_from);
+        let new = self.visible.iter().filter(|number| **number >= self.new_from).count();
         let facts = if !self.following && new > 0 {
             Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow ")))
         } else {
@@ -229,7 +230,10 @@ fn matches(row: &Row, wanted: &str) -> bool {
         Kind::Request(request) => {
             let decision = &request.decision;
             let chosen = decision.chosen().map(|one| format!("{} {} {}", one.tier, one.backend, one.model));
-            let end = request.finished.as_ref().map_or("running", |end| outcome(end.outcome).0);
+            let end = request.finished.as_ref().map_or("running", |end| match end.outcome {
+                Outcome::Cancelled => "cancelled stopped",
+                other => outcome(other).0,
+            });
             format!(
                 "{} {} {} {} {} {end}",
                 request.id,
@@ -253,10 +257,10 @@ fn matches(row: &Row, wanted: &str) -> bool {
 pub const fn outcome(outcome: Outcome) -> (&'static str, Role) {
     match outcome {
         Outcome::Answered => ("ok", Role::Ok),
-        Outcome::NoRoute => ("noroute", Role::Bad),
+        Outcome::NoRoute => ("no route", Role::Bad),
         Outcome::Failed => ("failed", Role::Bad),
-        Outcome::Cut => ("cut", Role::Bad),
-        Outcome::Cancelled => ("cancel", Role::Dim),
+        Outcome::Cut => ("cut off", Role::Bad),
+        Outcome::Cancelled => ("stopped", Role::Dim),
     }
 }
 
@@ -316,7 +320,7 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
         Some(tier) => put(buf, TIER, tier.name(), Role::Series(tier)),
         None => put(buf, TIER, ctx.glyphs.none, Role::Bad),
     }
-    let mut why = text::sanitise_line(&row.decision.headline());
+    let mut why = brief(&row.decision);
     let failed = row.attempts.iter().filter(|attempt| attempt.outcome.is_err()).count();
     if failed > 0 && row.attempts.len() > failed {
         why = format!("after {failed} failed: {why}");
@@ -344,11 +348,19 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
         None => {
             let since = ctx.now.since(row.decision.at);
             put(buf, TOTAL, &text::age(since), Role::Dim);
-            let word = if row.first_token.is_some() { "streams" } else { "waits" };
-            let spans = Line::from(vec![Span::styled(word, ctx.style(Role::Accent))]);
-            super::put(buf, fitted.area(area, END), 0, &spans);
+            let word = if row.first_token.is_some() { "writing" } else { "waiting" };
+            put(buf, END, word, Role::Accent);
         }
     }
+}
+
+/// The headline without the tier, which has a column of its own.
+fn brief(decision: &Decision) -> String {
+    let headline = text::sanitise_line(&decision.headline());
+    let Some(tier) = decision.chosen().map(|one| one.tier.name()) else { return headline };
+    let rest = headline.strip_prefix(tier).and_then(|rest| rest.strip_prefix(' '));
+    let rest = rest.map_or(headline.as_str(), |rest| rest.strip_prefix("is ").unwrap_or(rest));
+    rest.replacen(&format!(" goes to {tier}"), "", 1).replacen(&format!(", so it stays on {tier}"), "", 1)
 }
 
 /// A cost with the sign of the glyph set for an unknown amount.

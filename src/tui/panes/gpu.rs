@@ -52,6 +52,7 @@ impl GpuPane {
         for (row, line) in lines.iter().skip(self.scroll).take(height).enumerate() {
             put(buf, inner, row as u16, line);
         }
+        ctx.more_below(lines.len().saturating_sub(self.scroll + height), area, buf);
     }
 }
 
@@ -60,7 +61,8 @@ fn source(ctx: &Ctx<'_>, name: &str, readings: &GpuReadings, note: Option<String
         let mut spans = vec![Span::raw(" "), ctx.span(Role::Title, text::pad(name, 7))];
         spans.extend(state);
         let failed = matches!(readings, GpuReadings::Failed { .. });
-        if let Some(note) = note.as_ref().filter(|_| !failed) {
+        let room = width.saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 2);
+        if let Some(note) = note.as_ref().filter(|note| !failed && text::width(note) <= room) {
             spans.push(ctx.span(Role::Dim, format!("  {note}")));
         }
         Line::from(spans)

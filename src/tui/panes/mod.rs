@@ -134,6 +134,18 @@ impl Ctx<'_> {
         inner
     }
 
+    /// Says in a pane's lower border how many rows are out of sight.
+    pub fn more_below(&self, hidden: usize, area: Rect, buf: &mut Buffer) {
+        if hidden == 0 || area.height < 3 || area.width < 5 {
+            return;
+        }
+        let words = if area.width < 30 { format!(" +{hidden} ") } else { format!(" {hidden} more below ") };
+        let note = Line::from(self.span(Role::Dim, words));
+        let width = (note.width() as u16).min(area.width - 2);
+        let row = row_of(area, area.height - 1);
+        put(buf, Rect { x: area.right() - 1 - width, width, ..row }, 0, &note);
+    }
+
     /// Writes one dim line: what a pane says that has nothing else to show.
     pub fn say(&self, content: &str, area: Rect, buf: &mut Buffer) {
         put(buf, area, 0, &Line::from(self.span(Role::Dim, format!(" {content}"))));

@@ -18,6 +18,8 @@ use crate::tui::session::{Phase, Session, Turn};
 use crate::tui::text;
 use crate::tui::theme::Role;
 
+/// Bytes of a question that are shown again above its answer.
+const QUESTION: usize = 4 * 1024;
 /// Prompts kept for the arrow keys.
 const HISTORY: usize = 200;
 
@@ -320,8 +322,13 @@ fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32)
     let current = turn.conversation == conversation;
     let (asked, answered) = if current { (Role::Title, Role::Text) } else { (Role::Dim, Role::Dim) };
     let mut lines = Vec::new();
-    let question = text::sanitise(&turn.question);
-    let rows: Vec<String> = question.split('\n').flat_map(|line| text::wrap(line, columns)).collect();
+    // A book that was pasted in is recognised by its beginning.
+    let shown = &turn.question[..turn.question.floor_char_boundary(QUESTION)];
+    let question = text::sanitise(shown);
+    let mut rows: Vec<String> = question.split('\n').flat_map(|line| text::wrap(line, columns)).collect();
+    if shown.len() < turn.question.len() {
+        rows.push(format!("{} more bytes", turn.question.len() - shown.len()));
+    }
     for (index, row) in rows.iter().enumerate() {
         let mark = if index == 0 { ctx.glyphs.pointer } else { " " };
         lines.push(Line::from(vec![ctx.span(Role::Accent, format!(" {mark} ")), ctx.span(asked, row.clone())]));

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::Ctx;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, Rejected};
 use crate::domain::privacy::Ruling;
 use crate::tui::feed::RequestRow;
 use crate::tui::text;
@@ -37,11 +37,19 @@ pub fn lines(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, rows: usize) -> Ve
             ctx.span(Role::Dim, tail),
         ]));
     }
-    for one in &decision.rejected {
-        let model = one.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
-        let place = text::fit_middle(&format!("{}{model}", one.backend), 22, ctx.glyphs.ellipsis);
-        let room = columns.saturating_sub(14 + text::width(&place));
-        let reason = text::fit(&text::sanitise_line(&one.reason.to_string()), room, ctx.glyphs.ellipsis);
+    for group in alike(&decision.rejected) {
+        let Some(one) = group.first() else { continue };
+        let what = match (&one.model, group.len()) {
+            (Some(model), 1) => format!("{} {model}", one.backend),
+            (Some(_), n) => format!("{}, {n} models", one.backend),
+            (None, _) => one.backend.to_string(),
+        };
+        // The reason comes first: the name gives way down to what still tells one from another.
+        let reason = text::sanitise_line(&one.reason.to_string());
+        let room = columns.saturating_sub(15);
+        let name = room.saturating_sub(text::width(&reason) + 2).max(22).min(text::width(&what));
+        let place = text::fit_middle(&what, name, ctx.glyphs.ellipsis);
+        let reason = text::fit(&reason, room.saturating_sub(text::width(&place)), ctx.glyphs.ellipsis);
         lines.push(Line::from(vec![
             ctx.span(Role::Dim, format!(" {} ", ctx.glyphs.down)),
             ctx.span(Role::Dim, text::pad(one.tier.name(), 9)),
@@ -55,6 +63,21 @@ pub fn lines(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, rows: usize) -> Ve
         lines.push(Line::from(ctx.span(Role::Dim, format!("   {more} more, enter: all"))));
     }
     lines
+}
+
+/// Rejections of one backend for one reason, together: a fleet of many models says the same of most of them.
+fn alike(rejected: &[Rejected]) -> Vec<Vec<&Rejected>> {
+    let mut groups: Vec<Vec<&Rejected>> = Vec::new();
+    for one in rejected {
+        let same = |other: &&Rejected| {
+            other.backend == one.backend && other.model.is_some() == one.model.is_some() && other.reason == one.reason
+        };
+        match groups.iter_mut().find(|group| group.first().is_some_and(same)) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
 }
 
 fn understood(ctx: &Ctx<'_>, decision: &Decision) -> Line<'static> {

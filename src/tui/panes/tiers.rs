@@ -54,7 +54,10 @@ impl Order {
 /// How much of the fleet has rows of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// A tier with a single backend shares one row with it: on a small screen.
+    /// Every tier, and as many backends as there are rows left, first those that need attention: on a small screen, while
+    /// the pane is only looked at. A tier with a single backend shares one row with it.
+    Overview(usize),
+    /// The same with every backend.
     Merged,
     /// Tiers and backends.
     #[default]
@@ -74,6 +77,8 @@ pub struct TiersPane {
     reversed: bool,
     targets: Vec<Target>,
     detail: Detail,
+    /// Backends without a row, because nothing is wrong with them or there is worse.
+    left_out: usize,
 }
 
 const NAME: usize = 0;
@@ -96,10 +101,11 @@ const COLUMNS: [Column; 7] = [
 
 impl TiersPane {
     /// Works out which rows there are. Called before every frame, so that keys mean what is on the screen.
-    pub fn prepare(&mut self, fleet: &Fleet, detail: Detail) {
+    pub fn prepare(&mut self, fleet: &Fleet, detail: Detail, now: Timestamp) {
         self.detail = detail;
         let selected = self.selected().cloned();
         self.targets.clear();
+        let mut backends_known = 0;
         for tier in Tier::ALL {
             let mut backends: Vec<&Backend> = fleet.of_tier(tier).map(|backend| &**backend).collect();
             match self.order {
@@ -125,11 +131,25 @@ impl TiersPane {
             }
             if !rows.is_empty() || self.matches(tier, &Target::Tier(tier)) {
                 self.targets.push(Target::Tier(tier));
-                if detail == Detail::Merged && fleet.of_tier(tier).count() == 1 {
+                if matches!(detail, Detail::Merged | Detail::Overview(_)) && fleet.of_tier(tier).count() == 1 {
                     rows.clear();
                 }
+                backends_known += rows.len();
                 self.targets.extend(rows);
             }
+        }
+        if let Detail::Overview(room) = detail {
+            let tiers = self.targets.iter().filter(|target| matches!(target, Target::Tier(_))).count();
+            while self.targets.len() > room.max(tiers) {
+                let least = (0..self.targets.len())
+                    .filter(|index| !matches!(self.targets[*index], Target::Tier(_)))
+                    .min_by_key(|index| (attention(fleet, &self.targets[*index], now), std::cmp::Reverse(*index)));
+                let Some(index) = least else { break };
+                self.targets.remove(index);
+            }
+            self.left_out = backends_known + tiers - self.targets.len();
+        } else {
+            self.left_out = 0;
         }
         // The selection stays on its part of the fleet, wherever that part moved to.
         if let Some(index) = selected.and_then(|selected| self.targets.iter().position(|one| *one == selected)) {
@@ -195,8 +215,7 @@ impl TiersPane {
         let mut columns = COLUMNS;
         columns[NAME].width = self.name_width(inner.width);
         let fitted = Fitted::new(&columns, inner.width.saturating_sub(1));
-        // Low on room, rows are worth more than their heads.
-        let head = usize::from(usize::from(inner.height) > self.targets.len().min(6));
+        let head = usize::from(inner.height > 3);
         if head == 1 {
             fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
         }
@@ -211,17 +230,13 @@ impl TiersPane {
                 buf.set_style(row, ctx.style(Role::Selected));
             }
         }
-        let hidden = self.targets.len().saturating_sub(self.cursor.top + height);
-        if hidden > 0 && area.height > 2 {
-            let note = Line::from(ctx.span(Role::Dim, format!(" {hidden} more below "))).right_aligned();
-            let row = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row_of(area, area.height - 1) };
-            put(buf, Rect { x: row.right().saturating_sub(note.width() as u16), ..row }, 0, &note);
-        }
+        ctx.more_below(self.targets.len().saturating_sub(self.cursor.top + height), area, buf);
     }
 
     /// Room for the longest name, as far as the pane can spare it.
     fn name_width(&self, width: u16) -> u16 {
         let wanted = self.targets.iter().map(|target| match target {
+            Target::Tier(_) if matches!(self.detail, Detail::Merged | Detail::Overview(_)) => 22,
             Target::Tier(_) => 0,
             Target::Backend(id) => text::width(id.as_str()) + 6,
             Target::Model(_, model) => text::width(model.as_str()) + 8,
@@ -237,6 +252,10 @@ impl TiersPane {
         }
         if !self.filter.is_empty() {
             spans.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
+        }
+        if self.left_out > 0 {
+            let s = if self.left_out == 1 { "" } else { "s" };
+            spans.push(ctx.span(Role::Dim, format!("and {} backend{s} ", self.left_out)));
         }
         Line::from(spans)
     }
@@ -289,7 +308,8 @@ fn row_content(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, detail: Detail) ->
         Target::Tier(tier) => {
             let mut row = tier_row(ctx, fleet, *tier, pinned);
             let mut backends = fleet.of_tier(*tier);
-            if let (Detail::Merged, Some(only), None) = (detail, backends.next(), backends.next()) {
+            let merged = matches!(detail, Detail::Merged | Detail::Overview(_));
+            if let (true, Some(only), None) = (merged, backends.next(), backends.next()) {
                 let inner = backend_row(ctx, fleet, &only.spec.id, pinned)?;
                 row.name = format!("{tier} {}", inner.name);
                 row.pinned |= inner.pinned;
@@ -374,6 +394,18 @@ fn model_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, model: &ModelId, pinn
     })
 }
 
+/// How much a backend deserves a row where there is no room for all of them.
+fn attention(fleet: &Fleet, target: &Target, now: Timestamp) -> u8 {
+    let Target::Backend(id) = target else { return u8::MAX };
+    let pinned = fleet.pins.iter().any(|pin| *pin.target == *target && pin.until.is_none_or(|until| now < until));
+    match fleet.backend(id).map(|backend| status::of_backend(fleet, backend, now).role) {
+        Some(Role::Bad) => 4,
+        Some(Role::Warn) => 3,
+        Some(Role::Draining) => 2,
+        _ => u8::from(pinned),
+    }
+}
+
 /// Why something takes no requests, with the wait where there is one.
 fn why_words(ctx: &Ctx<'_>, reason: &Rejection) -> String {
     match reason {
@@ -437,6 +469,13 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
             let (cells, stretch) = spark::cells(series, Measure::FirstToken, area.width, area.width, ctx.now);
             let top = cells.iter().filter_map(|cell| cell.value).max().unwrap_or(1);
             spark::draw(ctx, &cells, stretch, top, Role::Series(*tier), area, buf);
+        }
+        // Why something does not serve matters more than how fast it was when it did.
+        _ if (!serves || row.mark.role == Role::Draining) && text::width(&row.why) > fitted.width(WHY) => {
+            let from = fitted.area(area, ERR).x.max(area.x + 1);
+            let wide = Rect { x: from, width: area.right().saturating_sub(from), ..area };
+            let words = text::pad(&text::fit(&row.why, usize::from(wide.width), cut), usize::from(wide.width));
+            put(buf, wide, 0, &Line::from(ctx.span(role, words)));
         }
         _ => fitted.put(buf, area, WHY, &row.why, ctx.style(role), cut),
     }

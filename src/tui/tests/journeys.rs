@@ -87,8 +87,18 @@ async fn esc_interrupts_and_the_request_is_dropped() {
     stage.press("esc").await;
     stage.shows("interrupted: not the whole answer");
     assert!(asked.answer.is_closed(), "dropping the stream is what cancels");
-    // The next Esc leaves the prompt.
-    stage.press("esc d").await;
+    // One that follows at once was meant for the answer too, and what is typed then stays text.
+    stage.press("esc q").await;
+    assert!(!stage.running.is_finished());
+    stage.shows("› q");
+    stage.press("ctrl-c").await;
+    // The next Esc leaves the prompt, and a `q` on its heels is asked about.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage.press("esc q").await;
+    stage.shows("again to quit; 1 goes back to the prompt");
+    assert!(!stage.running.is_finished());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.press("d").await;
     stage.shows("drain tier claude?");
 }
 
@@ -130,8 +140,26 @@ async fn the_last_tier_is_not_drained_without_typing_its_name() {
     // The button goes on only now, and still takes two keys.
     stage.press("enter y").await;
     assert!(stage.engine.commands.lock().expect("no panic").is_empty());
-    stage.press("enter").await;
+    stage.shows("y/enter drain");
+    stage.press("y").await;
     assert_eq!(stage.engine.commands.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_under_way_are_not_lost_by_one_key() {
+    let mut stage = stage();
+    stage.type_text("Tell me a long story").await;
+    stage.press("enter").await;
+    let asked = stage.asked.recv().await.expect("a request");
+    stage.press("alt-2 q").await;
+    stage.shows("again to quit: an answer is still under way");
+    assert!(!stage.running.is_finished());
+    // Any other key lets go of the question.
+    stage.press("j q").await;
+    assert!(!stage.running.is_finished());
+    stage.press("q").await;
+    assert!(stage.running.await.expect("no panic").is_ok());
+    assert!(asked.answer.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,6 +363,50 @@ fn every_action_is_in_the_palette_and_every_row_of_the_table_in_help() {
     for spec in TABLE {
         assert!(palette.entries().iter().any(|entry| entry.run == Run::Action(spec.action)), "{}", spec.name);
         assert!(!spec.words.is_empty(), "{}", spec.name);
+    }
+}
+
+/// The README's table tells keys that exist, each where it counts.
+#[test]
+fn the_readme_tells_the_keys_as_they_are() {
+    use crate::tui::action::Action;
+    use crate::tui::app::App;
+    use crate::tui::keymap::Key;
+    use crate::tui::layout::Pane;
+
+    let app = App::plain(fixture::NOW);
+    let readme = include_str!("../../../README.md");
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| key | where")).skip(2);
+    let mut told = Vec::new();
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let panes: Vec<Pane> = match cells[2] {
+            "everywhere" => Pane::ALL.to_vec(),
+            place if place.contains("not in the prompt") => {
+                Pane::ALL.into_iter().filter(|p| *p != Pane::Prompt).collect()
+            }
+            place => Pane::ALL.into_iter().filter(|pane| pane.name() == place).collect(),
+        };
+        assert!(!panes.is_empty(), "{row}");
+        for name in cells[1].split('`').skip(1).step_by(2) {
+            let name = match name {
+                capital if capital.len() == 1 && capital.chars().all(|c| c.is_ascii_uppercase()) => {
+                    format!("shift-{}", capital.to_lowercase())
+                }
+                other => other.to_lowercase(),
+            };
+            let key: Key = name.parse().expect("a key");
+            for pane in &panes {
+                let action = app.keymap.action(key, *pane);
+                // In the empty prompt a question mark asks for help too, although it is text there.
+                let asks = name == "?" && *pane == Pane::Prompt;
+                assert!(action.is_some() || asks, "`{name}` does nothing in {pane:?}: {row}");
+                told.extend(action);
+            }
+        }
+    }
+    for action in [Action::Drain, Action::Pin, Action::Freeze, Action::Focus(Pane::Decisions), Action::Quit] {
+        assert!(told.contains(&action), "{action:?} is not told");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fake;
 mod fixture;
+mod hostile;
 mod journeys;
 mod props;
 mod screens;

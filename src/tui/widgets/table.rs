@@ -15,6 +15,8 @@ pub struct Column {
     pub width: u16,
     /// Takes what is left over.
     pub grows: bool,
+    /// The width it should have before columns that matter little get theirs.
+    pub roomy: u16,
     /// Its content stands on the right.
     pub right: bool,
     /// 0 stays always; the highest goes first.
@@ -25,21 +27,32 @@ impl Column {
     /// A column of texts.
     #[must_use]
     pub const fn left(title: &'static str, width: u16, rank: u8) -> Self {
-        Self { title, width, grows: false, right: false, rank }
+        Self { title, width, grows: false, roomy: 0, right: false, rank }
     }
 
     /// A column of numbers.
     #[must_use]
     pub const fn right(title: &'static str, width: u16, rank: u8) -> Self {
-        Self { title, width, grows: false, right: true, rank }
+        Self { title, width, grows: false, roomy: 0, right: true, rank }
     }
 
     /// A column that takes what is left over.
     #[must_use]
     pub const fn growing(title: &'static str, width: u16, rank: u8) -> Self {
-        Self { title, width, grows: true, right: false, rank }
+        Self { title, width, grows: true, roomy: 0, right: false, rank }
     }
 }
+
+impl Column {
+    /// The same column, for which columns of a rank above [`DISPENSABLE`] give way until it has this width.
+    #[must_use]
+    pub const fn roomy(self, width: u16) -> Self {
+        Self { roomy: width, ..self }
+    }
+}
+
+/// Columns of a higher rank go not only where there is no room at all, but also where a roomy one is cramped.
+const DISPENSABLE: u8 = 4;
 
 /// Columns placed into a width.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +69,16 @@ impl Fitted {
         let need = |kept: &[bool]| -> u16 {
             columns.iter().zip(kept).filter(|(_, kept)| **kept).map(|(column, _)| column.width + 1).sum::<u16>()
         };
-        while need(&kept) > width + 1 {
-            let worst =
-                (0..columns.len()).filter(|i| kept[*i] && columns[*i].rank > 0).max_by_key(|i| columns[*i].rank);
-            match worst {
-                Some(index) => kept[index] = false,
-                None => break,
+        let comfort: u16 = columns.iter().map(|column| column.roomy.saturating_sub(column.width)).sum();
+        let worst = |kept: &[bool], above: u8| {
+            (0..columns.len()).filter(|i| kept[*i] && columns[*i].rank > above).max_by_key(|i| columns[*i].rank)
+        };
+        for (extra, above) in [(comfort, DISPENSABLE), (0, 0)] {
+            while need(&kept) + extra > width + 1 {
+                match worst(&kept, above) {
+                    Some(index) => kept[index] = false,
+                    None => break,
+                }
             }
         }
         let growing = columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.grows).count() as u16;
