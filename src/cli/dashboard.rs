@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Global;
 use super::output::{Failure, Output, is_dumb};
-use super::session::{Session, Surface};
+use super::session::{Session, Watch};
 use super::signals;
 use crate::demo::{Fault, FaultKind, Faults, Traffic};
 use crate::domain::decision::Decision;
@@ -33,7 +33,7 @@ use crate::tui::{self, Backing, LogLine, Submitted};
 /// If there is no terminal, or the configuration is wrong.
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     needs_a_terminal(global)?;
-    let (session, config) = Session::open(global, output, Surface::Dashboard).await?;
+    let (session, config) = Session::open(global, output, Watch::MachinesToo).await?;
     // What is wrong is said before the screen is taken, where it can be read.
     tui::check_keys(&config.ui.keys).map_err(Failure::Usage)?;
     let background = TaskTracker::new();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::output::{Failure, Output, Style};
-use super::session::{self, Session, Surface, Watch};
+use super::session::{self, Session, Watch};
 use crate::config::{Loaded, Origin};
 use crate::domain::fleet::{Backend, KeyState, Presence, Protocol, Trouble};
 use crate::domain::health::Health;
@@ -71,7 +71,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
         }
         unasked = nobody_asked_for(&loaded);
     }
-    let (session, config) = Session::open(global, output, Surface::Command(Watch::MachinesToo)).await?;
+    let (session, config) = Session::open(global, output, Watch::MachinesToo).await?;
     output.progress("asking every backend…");
     session.engine.first_probes(PATIENCE).await;
     let snapshot = session.engine.snapshot();

@@ -25,15 +25,6 @@ pub enum Watch {
     MachinesToo,
 }
 
-/// Who has the terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
-    /// A command, which prints lines.
-    Command(Watch),
-    /// The dashboard: nobody else may write on the terminal. It watches everything.
-    Dashboard,
-}
-
 /// A running engine, and the simulated tiers under it, if it is a demonstration.
 pub struct Session {
     /// The engine.
@@ -76,14 +67,15 @@ pub fn apply_flags(config: &mut Config, global: &Global) {
     config.ui.read_only |= global.read_only;
 }
 
-/// A log that cannot be written is no reason not to answer; a filter that cannot be read is a mistake of the user's.
-fn start_log(global: &Global, config: &Config, output: &Output, quiet: bool) -> Result<logging::Guard, Failure> {
-    match logging::init(&config.log, global.log_level.as_deref(), quiet) {
+/// A log that cannot be written is no reason not to answer; a filter that cannot be read is a mistake of the user's. The
+/// terminal stays quiet: commands tell themselves what went wrong, in words that are no log's.
+fn start_log(global: &Global, config: &Config, output: &Output) -> Result<logging::Guard, Failure> {
+    match logging::init(&config.log, global.log_level.as_deref(), true) {
         Ok(guard) => return Ok(guard),
         Err(error @ LogError::Filter { .. }) => return Err(Failure::Usage(error.to_string())),
         Err(error) => output.note(&format!("llm-call: {error}; going on without a log file")),
     }
-    logging::init_without_file(quiet).map_err(|error| Failure::Other(error.to_string()))
+    logging::init_without_file(true).map_err(|error| Failure::Other(error.to_string()))
 }
 
 impl Session {
@@ -93,7 +85,7 @@ impl Session {
     ///
     /// If the configuration is wrong or the engine cannot be started.
     pub async fn start(global: &Global, output: &Output) -> Result<Self, Failure> {
-        let (session, _) = Self::open(global, output, Surface::Command(Watch::BackendsOnly)).await?;
+        let (session, _) = Self::open(global, output, Watch::BackendsOnly).await?;
         session.engine.first_probes(FIRST_PROBES).await;
         Ok(session)
     }
@@ -103,7 +95,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::start`].
-    pub async fn open(global: &Global, output: &Output, surface: Surface) -> Result<(Self, Config), Failure> {
+    pub async fn open(global: &Global, output: &Output, watch: Watch) -> Result<(Self, Config), Failure> {
         let simulation = if global.demo {
             let simulation = Simulation::start(demo::Options::default())
                 .await
@@ -117,11 +109,11 @@ impl Session {
             None => load(global)?.config,
         };
         apply_flags(&mut config, global);
-        let log = start_log(global, &config, output, surface == Surface::Dashboard)?;
+        let log = start_log(global, &config, output)?;
         let options = Options {
             simulated: simulation.is_some(),
             local_gpu: simulation.as_ref().map(|simulation| Box::new(simulation.gpu()) as Box<dyn GpuSource>),
-            telemetry: surface != Surface::Command(Watch::BackendsOnly),
+            telemetry: watch == Watch::MachinesToo,
             ..Options::default()
         };
         let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;

@@ -47,6 +47,7 @@ fn nonsense_is_a_clear_error_that_tells_neither_key_nor_prompt() {
                     let ran = fake.run(&[json, &[prompt]].concat());
                     let told = format!("{}{}", ran.out, ran.err);
                     assert_eq!(ran.code, 1, "{name}: {told}");
+                    assert!(!told.contains("WARN"), "the log's words are for the log: {told}");
                     if json.len() == 1 {
                         assert!(ran.err.contains(words), "{name}: {told}");
                     } else {
