@@ -81,7 +81,8 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
             left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
             left.push(ctx.span(Role::Dim, "in flight"));
         }
-        if area.width >= 50 {
+        // With one pane at a time, which ones there are matters more.
+        if area.width >= 80 || (area.width >= 50 && ctx.size != Size::Small) {
             let burn = snapshot.fleet.spend.burn_per_hour(ctx.now);
             left.push(ctx.span(Role::Dim, "  burn "));
             left.push(match burn {
