@@ -133,6 +133,8 @@ pub struct App {
     pub area: Rect,
     /// Where things were drawn last.
     pub layout: Layout,
+    /// When what was drawn last changes by itself: `None` where it does not.
+    pub changes: Option<Duration>,
     /// Whether the mouse is ours.
     pub mouse: bool,
     /// The longest probe interval.
@@ -187,6 +189,7 @@ impl App {
             zone,
             area: Rect::default(),
             layout: Layout::default(),
+            changes: None,
             mouse: false,
             probe_every: Duration::from_secs(60),
             version: "",

@@ -43,10 +43,10 @@ impl From<KeyEvent> for Key {
 
 /// The text names no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a key{nearest}; write it like `d`, `shift-p`, `ctrl-n`, `alt-1`, `enter`, `pageup`, `f1`")]
+#[error("`{text}` is not a key{hint}")]
 pub struct UnknownKey {
     text: String,
-    nearest: String,
+    hint: String,
 }
 
 const MODIFIERS: [(&str, KeyModifiers); 3] =
@@ -79,7 +79,9 @@ impl FromStr for Key {
             let front = |modifier: &'static str| NAMES.iter().map(move |(name, _)| format!("{modifier}{name}"));
             let known: Vec<String> = ["", "ctrl-", "alt-", "shift-"].into_iter().flat_map(front).collect();
             let nearest = suggestion(text, known.iter().map(String::as_str));
-            UnknownKey { text: text.to_owned(), nearest }
+            let example = "; write it like `d`, `shift-p`, `ctrl-n`, `alt-1`, `enter`, `pageup`, `f1`";
+            let hint = if nearest.is_empty() { example.to_owned() } else { nearest };
+            UnknownKey { text: text.to_owned(), hint }
         };
         let mut rest = text.trim();
         let mut modifiers = KeyModifiers::NONE;

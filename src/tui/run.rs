@@ -371,9 +371,11 @@ impl Desk {
         let toast = self.app.toasts.expire(now).map(|at| at.since(now));
         let busy = self.app.session.open_count() > 0;
         let spins = (busy && self.app.animations).then(|| Duration::from_millis(250));
-        // Without a snapshot there is no age on the screen; with one, there is at least that of a probe.
-        let second = u64::try_from(1000 - now.0.rem_euclid(1000)).unwrap_or(1000);
-        let ages = (self.app.live.is_some() || busy).then(|| Duration::from_millis(second));
+        // Ages change one after the other within a second; all of them are drawn on the full one.
+        let second = Duration::from_millis(u64::try_from(1000 - now.0.rem_euclid(1000)).unwrap_or(1000));
+        let running = busy.then_some(Duration::ZERO);
+        let soon = |change| if change > Duration::from_secs(1) { change } else { second };
+        let ages = [self.app.changes, running].into_iter().flatten().min().map(soon);
         [toast, spins, ages].into_iter().flatten().min()
     }
 }

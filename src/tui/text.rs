@@ -198,6 +198,18 @@ pub fn age(duration: Duration) -> String {
     }
 }
 
+/// How long an age is written as it is now.
+#[must_use]
+pub const fn age_lasts(duration: Duration) -> Duration {
+    let seconds = duration.as_secs();
+    Duration::from_secs(match seconds {
+        0..100 => 1,
+        100..6_000 => 60 - seconds % 60,
+        6_000..172_800 => 3_600 - seconds % 3_600,
+        _ => 86_400 - seconds % 86_400,
+    })
+}
+
 /// A latency in at most five columns: `850ms`, `1.24s`, `12.4s`, `124s`, `21m`.
 #[must_use]
 pub fn millis(ms: u64) -> String {
@@ -284,6 +296,16 @@ mod tests {
         assert_eq!(sanitise_line("two\nlines  and\tmore"), "two lines and more");
         for hostile in ["\u{1b}", "\u{1b}[", "\u{1b}]8;;http", "\u{9b}1;2", "\u{1b}P"] {
             assert!(!sanitise(hostile).chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn an_age_lasts_until_it_is_written_differently() {
+        for seconds in [0, 42, 99, 100, 119, 120, 5_999, 6_000, 7_199, 172_799, 172_800, 200_000] {
+            let now = Duration::from_secs(seconds);
+            let lasts = age_lasts(now);
+            assert_eq!(age(now), age(now + lasts - Duration::from_secs(1)), "{seconds}");
+            assert!(lasts == Duration::from_secs(1) || age(now) != age(now + lasts) || seconds < 100, "{seconds}");
         }
     }
 

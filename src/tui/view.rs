@@ -1,5 +1,8 @@
 //! One frame: the state of the screen into a buffer. The only place that draws.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -53,7 +56,9 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    paint(app, area, buf);
+    let changes = Cell::new(None);
+    paint(app, area, &changes, buf);
+    app.changes = changes.get();
     // Whatever a provider calls its models and whatever a pane forgot: nothing that turns the direction of a line or
     // joins cells reaches the terminal, where it would break the borders.
     for cell in &mut buf.content {
@@ -64,7 +69,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn paint(app: &mut App, area: Rect, buf: &mut Buffer) {
+fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut Buffer) {
     app.area = area;
     prepare(app);
     let snapshot = app.shown().cloned();
@@ -83,6 +88,7 @@ fn paint(app: &mut App, area: Rect, buf: &mut Buffer) {
         zoomed: app.zoomed,
         size: layout.size,
         animations: app.animations,
+        changes,
     };
     let modes = Modes {
         read_only: app.read_only,

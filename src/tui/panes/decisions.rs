@@ -93,8 +93,8 @@ impl DecisionsPane {
         };
         match self.order {
             Order::Time => {}
-            Order::Cost => self.visible.sort_by_key(cost),
-            Order::Duration => self.visible.sort_by_key(total),
+            Order::Cost => self.visible.sort_by_cached_key(cost),
+            Order::Duration => self.visible.sort_by_cached_key(total),
         }
         if self.reversed {
             self.visible.reverse();
@@ -346,8 +346,7 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
             put(buf, END, word, role);
         }
         None => {
-            let since = ctx.now.since(row.decision.at);
-            put(buf, TOTAL, &text::age(since), Role::Dim);
+            put(buf, TOTAL, &ctx.age(row.decision.at), Role::Dim);
             let word = if row.first_token.is_some() { "writing" } else { "waiting" };
             put(buf, END, word, Role::Accent);
         }

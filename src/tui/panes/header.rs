@@ -13,6 +13,9 @@ use crate::tui::status;
 use crate::tui::text;
 use crate::tui::theme::Role;
 
+/// How often a rate of minutes is worth a frame of its own.
+const BURN: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Modes that the operator must not overlook.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Modes {
@@ -51,6 +54,7 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         badge(&mut left, "READ-ONLY".to_owned());
     }
     if let Some((at, now)) = modes.frozen {
+        ctx.changes_in(text::age_lasts(now.since(at)));
         badge(&mut left, format!("FROZEN {}", text::age(now.since(at))));
     }
     if let Some(snapshot) = ctx.snapshot {
@@ -66,6 +70,7 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         left.push(ctx.span(role, format!("{sign} {serving}/{total} ")));
         if area.width < 50 {
             if let Some(rate) = snapshot.fleet.spend.burn_per_hour(ctx.now).filter(|_| area.width >= 16) {
+                ctx.changes_in(BURN);
                 left.push(ctx.span(Role::Text, format!(" ~{rate}/h ")));
             }
             if modes.warnings > 0 {
@@ -76,11 +81,15 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
             left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
             left.push(ctx.span(Role::Dim, "in flight"));
         }
-        if area.width >= 50 {
+        // With one pane at a time, which ones there are matters more.
+        if area.width >= 80 || (area.width >= 50 && ctx.size != Size::Small) {
             let burn = snapshot.fleet.spend.burn_per_hour(ctx.now);
             left.push(ctx.span(Role::Dim, "  burn "));
             left.push(match burn {
-                Some(rate) => ctx.span(Role::Text, format!("~{rate}/h")),
+                Some(rate) => {
+                    ctx.changes_in(BURN);
+                    ctx.span(Role::Text, format!("~{rate}/h"))
+                }
                 None => ctx.span(Role::Dim, "-"),
             });
         }
@@ -128,8 +137,11 @@ fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Vec<Span<'static
             ctx.span(Role::Text, memory),
         ]);
     }
-    let words = format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started));
-    groups.push(vec![ctx.span(Role::Dim, words)]);
+    // An age that is not shown is no reason for a frame: where the line is too short for it, it is not asked for.
+    if width >= 60 {
+        let words = format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started));
+        groups.push(vec![ctx.span(Role::Dim, words)]);
+    }
     groups
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, put, row_of};
-use crate::domain::latency::{Percentiles, Summary};
+use crate::domain::latency::{BUCKET, Percentiles, Summary};
 use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
@@ -72,6 +72,9 @@ impl LatencyPane {
         let columns = inner_width.saturating_sub(10 + stats).max(1);
         let charts = Tier::ALL
             .map(|tier| spark::cells(&snapshot.fleet.tier(tier).series, self.measure, buckets, columns, ctx.now));
+        if charts.iter().any(|(cells, _)| cells.iter().any(|cell| cell.value.is_some())) {
+            ctx.changes_in(BUCKET);
+        }
         let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
         let top = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());
         for (scale, (cells, _)) in self.own.iter_mut().zip(&charts) {

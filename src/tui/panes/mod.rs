@@ -10,6 +10,9 @@ pub mod prompt;
 pub mod story;
 pub mod tiers;
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,6 +51,8 @@ pub struct Ctx<'a> {
     pub size: Size,
     /// Whether decoration may move.
     pub animations: bool,
+    /// When something that was drawn changes by itself; nothing that does means that no frame is needed.
+    pub changes: &'a Cell<Option<Duration>>,
 }
 
 impl Ctx<'_> {
@@ -66,13 +71,21 @@ impl Ctx<'_> {
     /// How long ago a time was.
     #[must_use]
     pub fn age(&self, at: Timestamp) -> String {
-        text::age(self.now.since(at))
+        let age = self.now.since(at);
+        self.changes_in(text::age_lasts(age));
+        text::age(age)
     }
 
     /// How long until a time.
     #[must_use]
     pub fn wait(&self, until: Timestamp) -> String {
+        self.changes_in(Duration::from_secs(1));
         text::age(until.since(self.now))
+    }
+
+    /// What is drawn now will look different after a time, whatever happens.
+    pub fn changes_in(&self, after: Duration) {
+        self.changes.set(Some(self.changes.get().map_or(after, |sooner| sooner.min(after))));
     }
 
     /// The time of day.

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::{Ctx, Cursor, put, row_of};
 use crate::domain::fleet::{Backend, Fleet};
 use crate::domain::id::{BackendId, ModelId};
+use crate::domain::latency::BUCKET;
 use crate::domain::rejection::Rejection;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
@@ -467,6 +468,9 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
             let area = fitted.area(area, WHY);
             let series = &fleet.tier(*tier).series;
             let (cells, stretch) = spark::cells(series, Measure::FirstToken, area.width, area.width, ctx.now);
+            if cells.iter().any(|cell| cell.value.is_some()) {
+                ctx.changes_in(BUCKET);
+            }
             let top = cells.iter().filter_map(|cell| cell.value).max().unwrap_or(1);
             spark::draw(ctx, &cells, stretch, top, Role::Series(*tier), area, buf);
         }

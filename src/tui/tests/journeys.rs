@@ -309,6 +309,15 @@ async fn an_idle_screen_draws_once_a_second_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_nothing_has_an_age_nothing_is_drawn() {
+    let stage = Stage::new(fixture::loading(), UiConfig::default(), 40, 10);
+    stage.settle().await;
+    let before = stage.seen.lock().expect("no panic").frames;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(stage.seen.lock().expect("no panic").frames, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_is_capped_and_keys_get_through() {
     let stage = stage();
     stage.settle().await;

@@ -44,7 +44,7 @@ impl Column {
 }
 
 impl Column {
-    /// The same column, for which columns of a rank above [`DISPENSABLE`] give way until it has this width.
+    /// The same column, for which those that matter little give way until it has this width.
     #[must_use]
     pub const fn roomy(self, width: u16) -> Self {
         Self { roomy: width, ..self }
