@@ -279,7 +279,7 @@ impl fmt::Display for Rejection {
                 if reason.is_empty() { Ok(()) } else { write!(f, " ({reason})") }
             }
             Self::PinnedElsewhere(target) => write!(f, "pinned to {target} only"),
-            Self::NoKey { variable } => write!(f, "no key ({variable} is not set)"),
+            Self::NoKey { .. } => f.write_str("no key"),
             Self::KeyRefused => f.write_str("key refused"),
             Self::OutOfCredit => f.write_str("out of credit"),
             Self::Down { cause } if cause.is_empty() => f.write_str("down"),

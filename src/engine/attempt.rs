@@ -169,6 +169,10 @@ impl Errand<'_> {
             Event::ColdStart(_) => {}
             Event::Done(finish) => return Ok(Some(finish)),
         }
+        if report.received > LONGEST_ANSWER {
+            let limit = LONGEST_ANSWER >> 20;
+            return Err(Failure::new(FailureClass::Garbled, &format!("the answer did not end within {limit} MiB")));
+        }
         Ok(None)
     }
 
@@ -177,6 +181,10 @@ impl Errand<'_> {
         self.progress.send(progress).await.map_err(|_| Failure::new(FailureClass::Cancelled, "the caller went away"))
     }
 }
+
+/// No model gives so long an answer (the longest limit in the price table is 384,000 tokens): who sends more does not end,
+/// and must not fill a caller's memory.
+const LONGEST_ANSWER: usize = 16 << 20;
 
 /// Bytes of English text per token, for answers whose usage never came.
 const BYTES_PER_TOKEN: usize = 4;

@@ -129,6 +129,8 @@ fn unwell(failure: &Failure, took: Duration) -> ProbeReport {
     };
     let detail = match failure.class {
         FailureClass::KeyRefused => "key refused".to_owned(),
+        // A probe asks for no token.
+        FailureClass::Silent => format!("no answer within {:.0} s", took.as_secs_f32()),
         class => format!("{class}: {}", failure.message),
     };
     ProbeReport { health, detail, key_refused: failure.class == FailureClass::KeyRefused, took, models: None }

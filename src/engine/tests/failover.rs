@@ -252,3 +252,11 @@ async fn a_recovered_tier_serves_again_within_seconds() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(bench.engine.call("Explain tides").await.expect("claude answers").ending.tier, Tier::Claude);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_end_is_ended() {
+    let piece = Step::Yield(Event::Text("x".repeat(1 << 20)));
+    let bench = Bench::new(failing(Play::Steps(vec![piece; 40])), ok(), ok(), ok());
+    let end = bench.engine.claude("hi").stream().expect("there is a route").whole().await;
+    assert!(matches!(end, Err(CallError::Cut(Failure { class: FailureClass::Garbled, .. }))));
+}
