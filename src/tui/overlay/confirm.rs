@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 
 use super::{scrolled, window};
 use crate::domain::fleet::{AdminState, Fleet, PinScope};
+use crate::domain::task::Task;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::engine::Command;
@@ -60,6 +61,7 @@ const EXPIRIES: [(Option<Duration>, &str); 3] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     Lasts,
+    Scope,
     Only,
     Name,
     Cancel,
@@ -72,6 +74,8 @@ pub struct Confirm {
     verb: Verb,
     target: Target,
     expiry: usize,
+    /// The class of work that is pinned, by its place in the list of all; `None` pins every request.
+    task: Option<usize>,
     only: bool,
     field: Field,
     typed: String,
@@ -92,7 +96,7 @@ impl Confirm {
     /// Asks.
     #[must_use]
     pub const fn new(verb: Verb, target: Target) -> Self {
-        Self { verb, target, expiry: 2, only: false, field: Field::Cancel, typed: String::new() }
+        Self { verb, target, expiry: 2, task: None, only: false, field: Field::Cancel, typed: String::new() }
     }
 
     /// The name that has to be typed, because nothing else would serve afterwards.
@@ -107,7 +111,7 @@ impl Confirm {
         let grave = match self.verb {
             Verb::Drain | Verb::Maint => inside > 0 && outside == 0,
             // A pin that allows nothing else, on what cannot serve, stops everything too.
-            Verb::Pin => self.only && inside == 0,
+            Verb::Pin => self.only && self.task.is_none() && inside == 0,
             Verb::Ready | Verb::Unpin => false,
         };
         grave.then(|| short_name(&self.target))
@@ -119,7 +123,7 @@ impl Confirm {
             fields.push(Field::Lasts);
         }
         if self.verb == Verb::Pin {
-            fields.push(Field::Only);
+            fields.extend([Field::Scope, Field::Only]);
         }
         if named {
             fields.push(Field::Name);
@@ -141,7 +145,7 @@ impl Confirm {
             KeyCode::Enter => match self.field {
                 Field::Cancel => return Answer::No,
                 Field::Do => return self.confirm(name.as_deref()),
-                Field::Lasts | Field::Only | Field::Name => self.field = go(at + 1),
+                Field::Lasts | Field::Scope | Field::Only | Field::Name => self.field = go(at + 1),
             },
             KeyCode::Backspace if self.field == Field::Name => {
                 self.typed.pop();
@@ -176,10 +180,26 @@ impl Confirm {
                 let step = if left { EXPIRIES.len() - 1 } else { 1 };
                 self.expiry = (self.expiry + step) % EXPIRIES.len();
             }
+            Field::Scope => {
+                // Every request stands between the last task and the first.
+                let last = Task::ALL.len() - 1;
+                self.task = match (self.task, left) {
+                    (None, true) => Some(last),
+                    (None, false) => Some(0),
+                    (Some(0), true) => None,
+                    (Some(at), true) => Some(at - 1),
+                    (Some(at), false) if at >= last => None,
+                    (Some(at), false) => Some(at + 1),
+                };
+            }
             Field::Only => self.only = !self.only,
             Field::Name => {}
             Field::Cancel | Field::Do => self.field = if left { previous } else { next },
         }
+    }
+
+    fn scope(&self) -> PinScope {
+        self.task.and_then(|at| Task::ALL.get(at)).map_or(PinScope::All, |task| PinScope::Task(*task))
     }
 
     fn command(&self) -> Command {
@@ -191,7 +211,7 @@ impl Confirm {
             Verb::Maint => admin(AdminState::Maint, lasts),
             Verb::Ready => admin(AdminState::Ready, None),
             Verb::Pin => {
-                Command::Pin { target: self.target.clone(), scope: PinScope::All, only: self.only, lasts, reason }
+                Command::Pin { target: self.target.clone(), scope: self.scope(), only: self.only, lasts, reason }
             }
             Verb::Unpin => Command::Unpin { target: self.target.clone() },
         }
@@ -220,12 +240,12 @@ impl Confirm {
             }
             Verb::Ready => vec![(Role::Text, "takes requests again, as far as its health allows".to_owned())],
             Verb::Pin if self.only => vec![
-                (Role::Text, "all requests go there".to_owned()),
+                (Role::Text, format!("{} go there", self.scope())),
                 (Role::Warn, "nothing else serves, even if it fails".to_owned()),
                 (Role::Dim, "private prompts still stay on this machine".to_owned()),
             ],
             Verb::Pin => vec![
-                (Role::Text, "all requests go there first".to_owned()),
+                (Role::Text, format!("{} go there first", self.scope())),
                 (Role::Text, "the others stand in when it cannot serve".to_owned()),
                 (Role::Dim, "private prompts still stay on this machine".to_owned()),
             ],
@@ -253,6 +273,11 @@ impl Confirm {
             lines.push(Line::from(spans));
         }
         if self.verb == Verb::Pin {
+            lines.push(Line::from(vec![
+                self.label(ctx, Field::Scope, "what"),
+                ctx.span(Role::Title, format!("[{}]", self.scope())),
+                ctx.span(Role::Dim, "  left/right: one task only"),
+            ]));
             let mark = if self.only { "[x]" } else { "[ ]" };
             lines.push(Line::from(vec![
                 self.label(ctx, Field::Only, "only"),
@@ -278,7 +303,9 @@ impl Confirm {
         let title = format!("{} {}?", self.verb.word(), self.target);
         let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(3);
         let inner = window(ctx, &title, 58, height, area, buf);
-        scrolled(ctx, &lines, &mut 0, inner, buf);
+        // On a low screen the fields and buttons stay in sight; the title says what it is about.
+        let mut scroll = lines.len();
+        scrolled(ctx, &lines, &mut scroll, inner, buf);
     }
 
     fn label(&self, ctx: &Ctx<'_>, field: Field, name: &str) -> Span<'static> {
@@ -294,6 +321,7 @@ impl Confirm {
             Field::Do => &[("y/enter", doing)],
             Field::Cancel => &[("enter", "cancel"), ("y", "go to the button")],
             Field::Lasts => &[("left/right", "how long"), ("y", "go to the button")],
+            Field::Scope => &[("left/right", "what"), ("y", "go to the button")],
             Field::Only => &[("space", "on or off"), ("y", "go to the button")],
             Field::Name => &[("enter", "next")],
         };

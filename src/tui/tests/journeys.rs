@@ -8,7 +8,7 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModif
 use super::fake::Stage;
 use super::fixture;
 use crate::config::UiConfig;
-use crate::domain::fleet::AdminState;
+use crate::domain::fleet::{AdminState, PinScope};
 use crate::domain::money::{Cost, CostBasis};
 use crate::domain::request::Privacy;
 use crate::domain::tier::{Target, Tier};
@@ -171,7 +171,16 @@ async fn pins_can_be_the_only_way() {
     stage.shows("[x] nowhere else");
     stage.press("y enter").await;
     let commands = stage.engine.commands.lock().expect("no panic").clone();
-    assert!(matches!(&commands[..], [Command::Pin { only: true, lasts: None, .. }]), "{commands:?}");
+    assert!(
+        matches!(&commands[..], [Command::Pin { only: true, lasts: None, scope: PinScope::All, .. }]),
+        "{commands:?}"
+    );
+    // Of one task alone: the field before says which.
+    stage.press("p up up right").await;
+    stage.shows("requests go there first");
+    stage.press("y y").await;
+    let commands = stage.engine.commands.lock().expect("no panic").clone();
+    assert!(matches!(&commands[1..], [Command::Pin { only: false, scope: PinScope::Task(_), .. }]), "{commands:?}");
 }
 
 #[tokio::test(start_paused = true)]
