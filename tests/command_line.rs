@@ -124,6 +124,17 @@ fn every_mistake_of_a_configuration_is_told_at_once_and_no_key_is_shown() {
 }
 
 #[test]
+fn a_key_for_an_action_that_does_not_exist_is_refused_by_every_command() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    writeln!(file, "[ui.keys]\ndrian = [\"d\"]").expect("written");
+    let path = file.path().to_str().expect("UTF-8").to_owned();
+    for command in ["config", "doctor"] {
+        let (code, _, err) = run(&["--config", &path, command]);
+        assert!(code == 2 && err.contains("drain"), "{command}: {code} {err}");
+    }
+}
+
+#[test]
 fn completions_and_the_manual_are_printed() {
     let (code, out, _) = run(&["completions", "bash"]);
     assert!(code == 0 && out.contains("llm-call"));

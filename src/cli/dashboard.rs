@@ -34,8 +34,6 @@ use crate::tui::{self, Backing, LogLine, Submitted};
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> {
     needs_a_terminal(global)?;
     let (session, config) = Session::open(global, output, Watch::MachinesToo).await?;
-    // What is wrong is said before the screen is taken, where it can be read.
-    tui::check_keys(&config.ui.keys).map_err(Failure::Usage)?;
     let background = TaskTracker::new();
     let stop = CancellationToken::new();
     if session.simulation().is_some() {

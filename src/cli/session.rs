@@ -41,7 +41,10 @@ pub struct Session {
 /// Everything that is wrong with it.
 pub fn load(global: &Global) -> Result<Loaded, Failure> {
     let sources = config::Sources::of_process(global.config.clone());
-    config::load(&sources).map_err(|errors| Failure::Usage(errors.to_string()))
+    let loaded = config::load(&sources).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    // Which actions and keys there are is the dashboard's to say; that a name is wrong is every command's to tell.
+    crate::tui::check_keys(&loaded.config.ui.keys).map_err(Failure::Usage)?;
+    Ok(loaded)
 }
 
 /// Says that there is no configuration file, and where one would be read from.
