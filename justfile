@@ -26,20 +26,17 @@ snap:
 
 # The dashboard over simulated tiers: no keys, no GPU, no network.
 demo *args:
-    cargo run -- --demo {{ args }}
+    cargo run --release -- demo {{ args }}
 
 # Measure the ways that every prompt takes.
 bench *args:
     cargo bench {{ args }}
 
-# What the demo's dashboard shows after some seconds, as text with colours, in `screenshot.ansi`.
-screenshot columns="120" rows="40" seconds="6":
-    cargo build
-    tmux new-session -d -s llm-call-screenshot -x {{ columns }} -y {{ rows }} 'target/debug/llm-call --demo'
-    sleep {{ seconds }}
-    tmux capture-pane -e -p -t llm-call-screenshot > screenshot.ansi
-    tmux kill-session -t llm-call-screenshot
-    @cat screenshot.ansi
+# Take the README's pictures from the real program in a pseudo-terminal.
+screenshot:
+    cargo build --release --bin llm-call --example screenshot
+    target/release/examples/screenshot assets/dashboard.svg
+    target/release/examples/screenshot assets/dashboard-light.svg --light
 
 # Build the documentation and open it.
 doc:
