@@ -371,3 +371,88 @@ proptest! {
         }
     }
 }
+
+/// A backend of any kind: a tier, whether it is on this machine, whether it speaks Ollama's protocol, and its models as
+/// (run elsewhere, told of by the backend).
+fn any_backend() -> impl Strategy<Value = (usize, bool, bool, Vec<(bool, bool)>)> {
+    (0_usize..4, any::<bool>(), any::<bool>(), proptest::collection::vec((any::<bool>(), any::<bool>()), 0..3))
+}
+
+fn built(number: usize, tier: usize, inside: bool, ollama: bool, models: &[(bool, bool)]) -> Backend {
+    let mut one = backend(Tier::ALL[tier], &format!("b{number}"), &[]);
+    one.spec = Arc::new(BackendSpec {
+        // The configuration lets no other tier be inside; the decision must not depend on that.
+        reach: if inside { Reach::Inside } else { Reach::Outside },
+        protocol: if ollama { Protocol::Ollama } else { Protocol::Openai },
+        ..(*one.spec).clone()
+    });
+    for (index, (remote, told)) in models.iter().enumerate() {
+        let spec = ModelSpec { pricing: Pricing::Free, remote: *remote, ..ModelSpec::default() };
+        let mut model = Model::new(ModelId::from(format!("m{index}")), spec, true);
+        if *told {
+            model.presence = super::super::fleet::Presence::Present;
+        }
+        one.models.push(model);
+    }
+    one
+}
+
+proptest! {
+    /// Over random fleets and configurations: whatever the rules, the chain, the pins and the limits say, every candidate
+    /// of a private request runs on this machine.
+    #[test]
+    fn private_candidates_run_on_this_machine_in_any_fleet(
+        parts in proptest::collection::vec(any_backend(), 0..8),
+        health in proptest::collection::vec(healths(), 8),
+        chain in proptest::collection::vec(0_usize..4, 0..4),
+        preferred in proptest::collection::vec(0_usize..4, 0..4),
+        pinned in proptest::option::of((0_usize..8, any::<bool>())),
+        limit in proptest::option::of(0_i64..1_000),
+        model in proptest::option::of(0_usize..3),
+        fallback in any::<bool>(),
+        by_finding in any::<bool>(),
+    ) {
+        let backends: Vec<Backend> = parts
+            .iter()
+            .enumerate()
+            .map(|(number, (tier, inside, ollama, models))| built(number, *tier, *inside, *ollama, models))
+            .collect();
+        let mut fleet = Fleet::new(backends, Spend::new(NOW, Day(0), limit.map(Money)));
+        for (backend, health) in fleet.backends.clone().iter().zip(&health) {
+            let report = ProbeReport {
+                health: *health, detail: String::new(), key_refused: false, took: Duration::ZERO, models: None,
+            };
+            fleet.observe(&backend.spec.id, report, NOW);
+        }
+        if let Some((number, only)) = pinned {
+            let target = Arc::new(Target::Backend(BackendId::from(format!("b{number}"))));
+            // A pin on a backend that does not exist is refused, which is just as well here.
+            drop(fleet.pin(Pin {
+                target, scope: PinScope::All, only, by: Arc::from("t"), since: NOW, until: None, reason: Arc::from(""),
+            }));
+        }
+        let tiers = |indices: &[usize]| indices.iter().map(|index| Tier::ALL[*index]).collect::<Vec<_>>();
+        let rule = super::super::policy::Rule { tiers: tiers(&preferred), model: None };
+        let policy = Policy {
+            rules: Task::ALL.into_iter().map(|task| (task, rule.clone())).collect(),
+            fallback_chain: tiers(&chain),
+            ..Policy::default()
+        };
+        let text = if by_finding { "write to ada@example.org" } else { "hi" };
+        let privacy = if by_finding { Privacy::Standard } else { Privacy::High };
+        let constraints = Constraints {
+            privacy, model: model.map(|index| ModelId::from(format!("m{index}"))), fallback, ..Constraints::default()
+        };
+        let prompt = Arc::new(Prompt::user(text));
+        let analysis = analyse(&prompt, None);
+        let guarded = Guarded::inspect(Arc::clone(&prompt), privacy, &policy.guard);
+        let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test") };
+        let decision = decide(&request, &analysis, guarded.verdict(), &fleet, &policy, NOW);
+        for candidate in &decision.candidates {
+            let backend = fleet.backend(&candidate.backend).expect("it is of this fleet");
+            let model = backend.model(&candidate.model).expect("it is of this backend");
+            prop_assert_eq!(backend.reach_of(model), Reach::Inside);
+            prop_assert!(backend.spec.reach == Reach::Inside && !model.spec.remote);
+        }
+    }
+}
