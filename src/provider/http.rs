@@ -204,7 +204,8 @@ impl Http {
             (Framing::Whole, "") => Ok(self.whole_frame(response)),
             (_, other) => {
                 let status = response.status().as_u16();
-                Err(Failure::new(FailureClass::Garbled, &format!("answered with {other}")).with_status(status))
+                Err(Failure::new(FailureClass::Garbled, &format!("answered with {other}: is the URL right?"))
+                    .with_status(status))
             }
         }
     }
