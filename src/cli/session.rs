@@ -47,6 +47,18 @@ pub fn load(global: &Global) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// The demonstration's tiers; how the screen looks and where the log goes is the operator's. A configuration with mistakes
+/// is no reason not to show the demonstration.
+fn demonstrated(simulation: &Simulation, global: &Global, output: &Output) -> Config {
+    match load(global) {
+        Ok(Loaded { config: Config { ui, log, .. }, .. }) => Config { ui, log, ..simulation.config() },
+        Err(_) => {
+            output.note("note: your configuration has mistakes and is left out; `llm-call config` tells them");
+            simulation.config()
+        }
+    }
+}
+
 /// Says that there is no configuration file, and where one would be read from.
 pub fn no_file() -> String {
     let place = config::Sources::of_process(None).folder.map(|folder| folder.join("config.toml"));
@@ -108,8 +120,8 @@ impl Session {
             None
         };
         let mut config = match &simulation {
-            Some(simulation) => simulation.config(),
             None => load(global)?.config,
+            Some(simulation) => demonstrated(simulation, global, output),
         };
         apply_flags(&mut config, global);
         let log = start_log(global, &config, output)?;
