@@ -68,7 +68,7 @@ const END: usize = 7;
 const COLUMNS: [Column; 8] = [
     Column::left("time", 8, 3),
     Column::left("tier", 8, 0),
-    Column::growing("why", 19, 1).roomy(28),
+    Column::growing("why", 19, 1).roomy(24),
     Column::right("ttft", 6, 6),
     Column::right("total", 6, 5),
     Column::right("tok", 5, 7),
