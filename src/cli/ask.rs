@@ -7,11 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::output::{Failure, Output, Style};
-use super::request::{Demands, Shape, text};
+use super::request::Question;
 use super::session::Session;
 use super::signals::{Signal, asked_to_stop};
 use super::{Global, json, route};
-use crate::domain::request::Optimize;
 use crate::engine::{Answer, CallError, Delivery, Ending, Progress};
 
 /// Arguments of `ask`.
@@ -20,12 +19,8 @@ use crate::engine::{Answer, CallError, Delivery, Ending, Progress};
     after_help = "Examples:\n  llm-call ask \"Why is the sky blue?\"\n  git diff | llm-call ask \"Review this:\" -\n  llm-call ask -- \"-5 + 3?\"               a prompt that begins with a dash\n\nExit codes: 0 answered; 1 the request failed; 2 wrong usage or configuration; 3 nobody may serve it; 130 interrupted."
 )]
 pub struct Args {
-    /// The prompt. With a pipe and no prompt, standard input is the prompt; with `-` at the end, it is added.
-    prompt: Vec<String>,
     #[command(flatten)]
-    demands: Demands,
-    #[command(flatten)]
-    shape: Shape,
+    question: Question,
     /// Print the whole answer with its decision and its cost as one JSON document.
     #[arg(long)]
     json: bool,
@@ -40,8 +35,7 @@ pub struct Args {
 ///
 /// Why there is no whole answer.
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
-    let prompt = args.shape.prompt(text(&args.prompt)?);
-    let constraints = args.demands.constraints(Optimize::Balanced);
+    let (prompt, constraints) = args.question.read()?;
     let session = Session::start(global, output).await?;
     let caller = Arc::from("cli");
     let delivery = if args.json { Delivery::Whole } else { Delivery::Streamed };

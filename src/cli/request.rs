@@ -16,6 +16,28 @@ use crate::domain::tier::Tier;
 /// The longest prompt that is read from standard input: a mistake such as a pipe that never ends must not fill the memory.
 const LONGEST_PROMPT: u64 = 32 * 1024 * 1024;
 
+/// One request, as `ask` and `route` take it.
+#[derive(Clone, Debug, Args)]
+pub struct Question {
+    /// The prompt. With a pipe and no prompt, standard input is the prompt; with `-` at the end, it is added.
+    prompt: Vec<String>,
+    #[command(flatten)]
+    demands: Demands,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+impl Question {
+    /// As the engine takes it.
+    ///
+    /// # Errors
+    ///
+    /// There is no prompt, or it cannot be read.
+    pub fn read(&self) -> Result<(Prompt, Constraints), Failure> {
+        Ok((self.shape.prompt(text(&self.prompt)?), self.demands.constraints(Optimize::Balanced)))
+    }
+}
+
 /// What a request demands.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What the request demands")]
@@ -119,7 +141,7 @@ impl Shape {
 /// # Errors
 ///
 /// If there is no text, or standard input cannot be read.
-pub fn text(words: &[String]) -> Result<String, Failure> {
+fn text(words: &[String]) -> Result<String, Failure> {
     let input = std::io::stdin();
     match words {
         [] if input.is_terminal() => Err(Failure::Usage("give a prompt, or pipe one in".into())),

@@ -8,22 +8,17 @@ use std::time::Duration;
 use super::Global;
 use super::ask::seconds;
 use super::output::{Failure, Output, Style};
-use super::request::{Demands, Shape, text};
+use super::request::Question;
 use super::session::Session;
 use crate::domain::decision::{Candidate, Decision};
-use crate::domain::request::Optimize;
 use crate::engine::CallError;
 
 /// Arguments of `route`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 somebody may serve it; 2 wrong usage or configuration; 3 nobody may serve it.")]
 pub struct Args {
-    /// The prompt. With a pipe and no prompt, standard input is the prompt; with `-` at the end, it is added.
-    prompt: Vec<String>,
     #[command(flatten)]
-    demands: Demands,
-    #[command(flatten)]
-    shape: Shape,
+    question: Question,
     /// Print the decision as JSON; the chosen tier stands at `.chosen.tier`.
     #[arg(long)]
     json: bool,
@@ -35,8 +30,7 @@ pub struct Args {
 ///
 /// If nobody may serve the prompt.
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
-    let prompt = args.shape.prompt(text(&args.prompt)?);
-    let constraints = args.demands.constraints(Optimize::Balanced);
+    let (prompt, constraints) = args.question.read()?;
     let session = Session::start(global, output).await?;
     let decision = session.engine.explain(&prompt, &constraints, &Arc::from("cli"));
     session.stop().await;

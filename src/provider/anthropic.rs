@@ -1,7 +1,6 @@
 //! Anthropic Messages.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,7 +12,7 @@ use super::http::{Auth, Framing, Http};
 use super::{Call, Event, Events, Finish, Wire, errors};
 use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::health::{FoundModel, ProbeReport};
+use crate::domain::health::FoundModel;
 use crate::domain::id::ModelId;
 use crate::domain::prompt::{Format, Message, Part, Prompt, Role, ToolCall, ToolChoice};
 use crate::domain::usage::Usage;
@@ -63,12 +62,8 @@ impl Wire for Anthropic {
         .boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
-        async move {
-            let started = Instant::now();
-            connect::report(started, self.look().await)
-        }
-        .boxed()
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
+        self.look().boxed()
     }
 }
 

@@ -25,7 +25,7 @@ mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -38,6 +38,7 @@ use crate::domain::privacy::Cleared;
 use crate::domain::prompt::{Prompt, ToolCall};
 use crate::domain::usage::Usage;
 
+use connect::Sighting;
 pub use connect::{ConnectError, connect};
 
 /// Why an answer ended.
@@ -128,7 +129,7 @@ trait Wire: Send + Sync {
     fn start<'a>(&'a self, prompt: &'a Prompt, call: &'a Call) -> BoxFuture<'a, Result<Events, Failure>>;
 
     /// Asks how the backend is, without using a token or waking a worker.
-    fn probe(&self) -> BoxFuture<'_, ProbeReport>;
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>>;
 }
 
 /// A client of a backend to which private prompts may go.
@@ -173,9 +174,11 @@ impl Outside {
 impl Client {
     /// Asks how the backend is, without using a token or waking a worker.
     pub async fn probe(&self) -> ProbeReport {
-        match self {
+        let started = Instant::now();
+        let found = match self {
             Self::Inside(client) => client.0.probe().await,
             Self::Outside(client) => client.0.probe().await,
-        }
+        };
+        connect::report(started, found)
     }
 }

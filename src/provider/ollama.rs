@@ -1,6 +1,6 @@
 //! Ollama's own chat route: unlike its OpenAI route it takes the window, and tells what loading took.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,7 +12,7 @@ use super::http::{Auth, Framing, Http};
 use super::{Call, Event, Events, Finish, Wire, errors, openai};
 use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::health::{FoundModel, Health, ProbeReport};
+use crate::domain::health::{FoundModel, Health};
 use crate::domain::id::ModelId;
 use crate::domain::prompt::{Format, Part, Prompt, Role, ToolCall, ToolChoice};
 use crate::domain::usage::Usage;
@@ -125,12 +125,8 @@ impl Wire for Ollama {
         .boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
-        async move {
-            let started = Instant::now();
-            connect::report(started, self.look().await)
-        }
-        .boxed()
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
+        self.look().boxed()
     }
 }
 

@@ -1,7 +1,5 @@
 //! OpenAI chat completions, as OpenAI, vLLM, llama.cpp, LiteLLM and RunPod serve them.
 
-use std::time::Instant;
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -13,7 +11,7 @@ use super::openai_answer::{Answer, reported};
 use super::{Call, Events, Wire, litellm, runpod_health};
 use crate::config::BackendConfig;
 use crate::domain::failure::Failure;
-use crate::domain::health::{FoundModel, Health, ProbeReport};
+use crate::domain::health::{FoundModel, Health};
 use crate::domain::id::ModelId;
 use crate::domain::prompt::{Format, Message, Part, Prompt, Role, ToolChoice};
 
@@ -115,12 +113,8 @@ impl Wire for Openai {
         .boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
-        async move {
-            let started = Instant::now();
-            connect::report(started, self.look().await)
-        }
-        .boxed()
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
+        self.look().boxed()
     }
 }
 

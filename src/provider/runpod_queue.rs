@@ -2,21 +2,20 @@
 //! nobody wants it any more.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
 
-use super::connect::{self, ConnectError};
+use super::connect::{self, ConnectError, Sighting};
 use super::events::{self, Decoder, Frames, count, text};
 use super::http::{Auth, Http};
 use super::openai_answer::usage;
 use super::{Call, Event, Events, Finish, Wire, errors, openai, runpod_health};
 use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::health::ProbeReport;
 use crate::domain::prompt::{Format, Prompt};
 
 /// The first pause between two looks at a job; each look without news makes it longer.
@@ -72,12 +71,8 @@ impl Wire for RunpodQueue {
         .boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
-        async move {
-            let started = Instant::now();
-            connect::report(started, runpod_health::look(&self.http, "/health").await)
-        }
-        .boxed()
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
+        runpod_health::look(&self.http, "/health").boxed()
     }
 }
 

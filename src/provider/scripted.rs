@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
+use super::connect::Sighting;
 use super::{Call, Client, Event, Events, Finish, Inside, Outside, Wire};
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::health::{Health, ProbeReport};
+use crate::domain::health::Health;
 use crate::domain::privacy::Reach;
 use crate::domain::prompt::Prompt;
 use crate::domain::usage::Usage;
@@ -97,17 +98,9 @@ impl Wire for Scripted {
         })
     }
 
-    fn probe(&self) -> BoxFuture<'_, ProbeReport> {
+    fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
         let health = *self.health.lock().expect("no panic under this lock");
-        Box::pin(async move {
-            ProbeReport {
-                health,
-                detail: String::new(),
-                key_refused: false,
-                took: Duration::from_millis(1),
-                models: None,
-            }
-        })
+        Box::pin(async move { Ok(Sighting::new(health, "")) })
     }
 }
 
