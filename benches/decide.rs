@@ -73,7 +73,7 @@ impl Case {
     }
 
     fn decide(&self) -> Decision {
-        decide(&self.request, &self.analysis, self.guarded.verdict(), &self.fleet, &self.policy, NOW)
+        decide(self.request.matter(&self.analysis, self.guarded.verdict()), &self.fleet, &self.policy, NOW)
     }
 }
 

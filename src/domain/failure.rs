@@ -48,6 +48,8 @@ pub enum FailureClass {
     BadRequest,
     /// The caller went away.
     Cancelled,
+    /// An operator took the attempt off its backend.
+    Withdrawn,
 }
 
 /// What a failure says about the backend.
@@ -71,7 +73,7 @@ pub enum Penalty {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RateLimited,
         Self::Overloaded,
         Self::Busy,
@@ -89,6 +91,7 @@ impl FailureClass {
         Self::ContentRefused,
         Self::BadRequest,
         Self::Cancelled,
+        Self::Withdrawn,
     ];
 
     /// Whether the same candidate may be tried once more, after a pause, when no other candidate is left. Never
@@ -126,9 +129,12 @@ impl FailureClass {
             Self::KeyRefused => Penalty::KeyRefused,
             Self::OutOfCredit => Penalty::OutOfCredit,
             Self::ModelMissing => Penalty::ModelMissing,
-            Self::Busy | Self::ContextTooLong | Self::ContentRefused | Self::BadRequest | Self::Cancelled => {
-                Penalty::None
-            }
+            Self::Busy
+            | Self::ContextTooLong
+            | Self::ContentRefused
+            | Self::BadRequest
+            | Self::Cancelled
+            | Self::Withdrawn => Penalty::None,
         }
     }
 
@@ -153,6 +159,7 @@ impl FailureClass {
             Self::ContentRefused => "content refused",
             Self::BadRequest => "bad request",
             Self::Cancelled => "cancelled",
+            Self::Withdrawn => "ended by an operator",
         }
     }
 }

@@ -129,12 +129,10 @@ impl Window {
     }
 }
 
-/// The width of a bucket of a series.
-pub const BUCKET: Duration = Duration::from_secs(5);
-/// An hour of buckets.
+/// Buckets of a series.
 const BUCKETS: usize = 720;
 
-/// What fell into five seconds.
+/// What fell into one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bucket {
     /// Attempts that succeeded.
@@ -147,24 +145,42 @@ pub struct Bucket {
     pub total_ms: u32,
 }
 
-/// An hour of five-second buckets, addressed by time, so that a gap stays a gap.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The latest 720 buckets of one width, addressed by time, so that a gap stays a gap.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Series {
-    /// The bucket number (time divided by [`BUCKET`]) of the last element.
+    width: Duration,
+    /// The bucket number (time divided by the width) of the last element.
     latest: i64,
     buckets: VecDeque<Bucket>,
 }
 
 impl Series {
-    /// The number of the bucket that a time falls into.
+    /// The width of a bucket of the last hour.
+    pub const FINE: Duration = Duration::from_secs(5);
+    /// The width of a bucket of the last day.
+    pub const COARSE: Duration = Duration::from_secs(120);
+
+    /// An empty series.
     #[must_use]
-    pub fn bucket_of(at: Timestamp) -> i64 {
-        at.0.div_euclid(BUCKET.as_millis() as i64)
+    pub const fn new(width: Duration) -> Self {
+        Self { width, latest: 0, buckets: VecDeque::new() }
     }
 
-    /// Adds an attempt. One older than an hour is left out.
+    /// How much time a bucket stands for.
+    #[must_use]
+    pub const fn width(&self) -> Duration {
+        self.width
+    }
+
+    /// The number of the bucket that a time falls into.
+    #[must_use]
+    pub fn bucket_of(&self, at: Timestamp) -> i64 {
+        at.0.div_euclid((self.width.as_millis() as i64).max(1))
+    }
+
+    /// Adds an attempt. One older than the series is left out.
     pub fn push(&mut self, sample: &Sample) {
-        let number = Self::bucket_of(sample.at);
+        let number = self.bucket_of(sample.at);
         if self.buckets.is_empty() {
             self.latest = number - 1;
         }
@@ -197,6 +213,32 @@ impl Series {
     pub fn get(&self, number: i64) -> Option<&Bucket> {
         let back = usize::try_from(self.latest - number).ok()?;
         self.buckets.get(self.buckets.len().checked_sub(back + 1)?)
+    }
+}
+
+/// All that is kept of attempts' times: samples for percentiles, an hour and a day for charts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct History {
+    /// The latest attempts.
+    pub window: Window,
+    /// The last hour.
+    pub hour: Series,
+    /// The last day.
+    pub day: Series,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { window: Window::default(), hour: Series::new(Series::FINE), day: Series::new(Series::COARSE) }
+    }
+}
+
+impl History {
+    /// Adds an attempt.
+    pub fn push(&mut self, sample: &Sample) {
+        self.window.push(*sample);
+        self.hour.push(sample);
+        self.day.push(sample);
     }
 }
 
@@ -234,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_series_keeps_gaps_and_forgets_the_far_past() {
-        let mut series = Series::default();
+        let mut series = Series::new(Series::FINE);
         series.push(&sample(0, true, 10));
         series.push(&sample(20, true, 30));
         series.push(&sample(1, true, 40));

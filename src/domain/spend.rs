@@ -15,9 +15,9 @@ use super::usage::Usage;
 #[serde(transparent)]
 pub struct Day(pub i32);
 
-/// What one tier has cost.
+/// What a tier or a model has cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TierSpend {
+pub struct Book {
     /// Sum of all known amounts, estimates included.
     pub amount: Money,
     /// The part of `amount` that rests on estimates.
@@ -31,6 +31,60 @@ pub struct TierSpend {
     /// Output tokens reported.
     pub output_tokens: u64,
 }
+
+impl Book {
+    /// Books an attempt.
+    pub fn add(&mut self, cost: Cost, usage: Option<&Usage>) {
+        self.attempts += 1;
+        match cost.amount {
+            None => self.unknown += 1,
+            Some(amount) => {
+                self.amount += amount;
+                if cost.is_estimate() {
+                    self.estimated += amount;
+                }
+            }
+        }
+        if let Some(usage) = usage {
+            self.input_tokens += usage.prompt();
+            self.output_tokens += usage.output;
+        }
+    }
+}
+
+/// What one hour of the clock has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Hour {
+    /// Which: hours since the Unix epoch.
+    pub number: i64,
+    /// Known amounts, by [`Tier::index`].
+    pub tiers: [Money; 4],
+    /// What rented machines cost.
+    pub rented: Money,
+}
+
+impl Hour {
+    /// The hour that a time falls into.
+    #[must_use]
+    pub const fn of(at: Timestamp) -> i64 {
+        at.0.div_euclid(3_600_000)
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn began(&self) -> Timestamp {
+        Timestamp(self.number.saturating_mul(3_600_000))
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Money {
+        self.tiers.iter().copied().sum::<Money>() + self.rented
+    }
+}
+
+/// Hours kept: today and yesterday, whatever the time of day.
+const HOURS: usize = 48;
 
 /// The window over which the burn rate is taken.
 pub const BURN_WINDOW: Duration = Duration::from_secs(300);
@@ -47,9 +101,9 @@ pub struct Spend {
     /// What may be spent in a day.
     pub daily_limit: Option<Money>,
     /// Since counting began, by [`Tier::index`].
-    pub session: [TierSpend; 4],
+    pub session: [Book; 4],
     /// Since midnight or since counting began, whichever came later, by [`Tier::index`].
-    pub today: [TierSpend; 4],
+    pub today: [Book; 4],
     /// Upper bounds of the costs of what is in flight.
     pub reserved: Money,
     /// What rented machines cost per hour right now, whether used or idle.
@@ -58,6 +112,8 @@ pub struct Spend {
     pub rented: Money,
     /// The part of `rented` that fell into today.
     pub rented_today: Money,
+    /// The latest hours in which anything was spent, oldest first.
+    pub hours: VecDeque<Hour>,
     rented_until: Option<Timestamp>,
     recent: VecDeque<(Timestamp, Money)>,
 }
@@ -107,22 +163,10 @@ impl Spend {
     pub fn settle(&mut self, tier: Tier, reserved: Money, cost: Cost, usage: Option<&Usage>, now: Timestamp) {
         self.reserved = self.reserved - reserved;
         for book in [&mut self.session[tier.index()], &mut self.today[tier.index()]] {
-            book.attempts += 1;
-            match cost.amount {
-                None => book.unknown += 1,
-                Some(amount) => {
-                    book.amount += amount;
-                    if cost.is_estimate() {
-                        book.estimated += amount;
-                    }
-                }
-            }
-            if let Some(usage) = usage {
-                book.input_tokens += usage.prompt();
-                book.output_tokens += usage.output;
-            }
+            book.add(cost, usage);
         }
         if let Some(amount) = cost.amount.filter(|amount| *amount > Money::ZERO) {
+            self.hour(now).tiers[tier.index()] += amount;
             if self.recent.len() == RECENT
                 && let Some((_, oldest)) = self.recent.pop_front()
                 && let Some((_, next)) = self.recent.front_mut()
@@ -159,8 +203,49 @@ impl Spend {
             let accrued = self.rented_per_hour.per_hour_over(now.since(until));
             self.rented += accrued;
             self.rented_today += accrued;
+            if accrued > Money::ZERO {
+                self.hour(now).rented += accrued;
+            }
         }
         self.rented_until = Some(self.rented_until.map_or(now, |until| until.max(now)));
+    }
+
+    fn hour(&mut self, now: Timestamp) -> &mut Hour {
+        let number = Hour::of(now);
+        // After the clock was set back, the latest hour goes on.
+        if self.hours.back().is_none_or(|last| last.number < number) {
+            if self.hours.len() == HOURS {
+                self.hours.pop_front();
+            }
+            self.hours.push_back(Hour { number, ..Hour::default() });
+        }
+        let last = self.hours.len() - 1;
+        &mut self.hours[last]
+    }
+
+    /// What today will have cost at `midnight`, if it goes on as in the last five minutes. `None` before five minutes have
+    /// passed: less is no trend.
+    #[must_use]
+    pub fn forecast(&self, midnight: Timestamp, now: Timestamp) -> Option<Money> {
+        let burn = self.trend(now)?;
+        Some(self.today_total() + burn.per_hour_over(midnight.since(now)))
+    }
+
+    /// When today's limit will be used up at the present pace; `None` without a limit, without a trend, or where nothing
+    /// is being spent.
+    #[must_use]
+    pub fn used_up_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let burn = self.trend(now).filter(|burn| *burn > Money::ZERO)?;
+        let left = self.daily_limit? - self.today_total();
+        if left <= Money::ZERO {
+            return Some(now);
+        }
+        let millis = i128::from(left.0) * 3_600_000 / i128::from(burn.0);
+        Some(Timestamp(now.0.saturating_add(i64::try_from(millis).unwrap_or(i64::MAX))))
+    }
+
+    fn trend(&self, now: Timestamp) -> Option<Money> {
+        self.burn_per_hour(now).filter(|_| now.since(self.since) >= BURN_WINDOW)
     }
 
     /// What an hour costs at the pace of the last five minutes, rented machines included. Before five minutes have

@@ -3,7 +3,7 @@
 //! It reads one bounded inbox and awaits nothing else but the passing of time, so an admission takes microseconds. After
 //! each batch of messages it publishes a new snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,17 +13,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::command::Command;
-use super::fact::{Fact, HealthChange, OperatorAction};
+use super::fact::{Drained, Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
 use crate::domain::failure::Failure;
 use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
+use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
 use crate::domain::tier::Target;
+use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::telemetry::{Refresh, Telemetry};
 
@@ -48,11 +50,25 @@ pub(super) struct Settled {
     pub cost: Cost,
 }
 
+/// A permit, with what an operator ends its attempt by.
+pub(super) type Admission = Result<(Permit, CancellationToken), Rejection>;
+
+/// Answers that can still be judged. A person judges one of the last few; a program may be some hundreds behind.
+const JUDGED: usize = 4_096;
+
+/// An answer that can be judged.
+pub(super) struct Answered {
+    request: RequestId,
+    backend: BackendId,
+    model: ModelId,
+    judgement: Option<Judgement>,
+}
+
 /// What the actor is told.
 pub(super) enum Message {
     Accepted { request: RequestId, cancel: CancellationToken },
-    Ended { request: RequestId },
-    Admit { ask: Ask, reply: oneshot::Sender<Result<Permit, Rejection>> },
+    Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
+    Admit { ask: Ask, reply: oneshot::Sender<Admission> },
     Release(Permit),
     Settle { permit: Permit, settled: Box<Settled> },
     Probed { backend: BackendId, report: ProbeReport },
@@ -80,6 +96,12 @@ pub(super) struct Actor {
     pub counters: Arc<Counters>,
     pub clock: Clock,
     pub in_flight: HashMap<RequestId, CancellationToken>,
+    /// What ends the attempts on a model, for the models that have had any.
+    pub kill: HashMap<(BackendId, ModelId), CancellationToken>,
+    /// Drains under way, with when each began.
+    pub draining: Vec<(Target, Timestamp)>,
+    /// The latest answers.
+    pub answered: VecDeque<Answered>,
 }
 
 impl Actor {
@@ -110,6 +132,7 @@ impl Actor {
                     self.inbox.close();
                 }
             }
+            self.drains();
             self.publish();
         }
     }
@@ -130,14 +153,22 @@ impl Actor {
             Message::Accepted { request, cancel } => {
                 self.in_flight.insert(request, cancel);
             }
-            Message::Ended { request } => {
+            Message::Ended { request, answered_by } => {
                 self.in_flight.remove(&request);
+                if let Some((backend, model)) = answered_by {
+                    if self.answered.len() == JUDGED {
+                        self.answered.pop_front();
+                    }
+                    self.answered.push_back(Answered { request, backend, model, judgement: None });
+                }
             }
             Message::Admit { ask, reply } => {
                 let fleet = Arc::make_mut(&mut self.fleet);
                 let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, now);
+                let kill = |permit| (permit, self.kill.entry((ask.backend, ask.model)).or_default().clone());
+                let admitted = admitted.map(kill);
                 // The asker may have been cancelled in the meantime: then the permit comes back at once.
-                if let Err(Ok(permit)) = reply.send(admitted) {
+                if let Err(Ok((permit, _))) = reply.send(admitted) {
                     Arc::make_mut(&mut self.fleet).release(permit, now);
                 }
             }
@@ -192,7 +223,7 @@ impl Actor {
         let fleet = Arc::make_mut(&mut self.fleet);
         let until = |lasts: &Option<Duration>| lasts.map(|lasts| now.after(lasts));
         let mut action =
-            OperatorAction { at: now, by: Arc::clone(by), target: None, state: None, words: command.words() };
+            OperatorAction { at: now, by: Arc::clone(by), target: None, state: None, judged: None, words: command.words() };
         match command {
             Command::SetAdmin { target, state, lasts, reason } => {
                 let admin = Admin {
@@ -211,6 +242,10 @@ impl Actor {
                         Target::Backend(id) | Target::Model(id, _) => backend.spec.id == *id,
                     });
                     within.for_each(|backend| drop(self.probe_now.send(Some(backend.spec.id.clone()))));
+                }
+                self.draining.retain(|(known, _)| known != target);
+                if *state != AdminState::Ready {
+                    self.draining.push((target.clone(), now));
                 }
                 action.target = Some(target.clone());
                 action.state = Some(*state);
@@ -231,6 +266,24 @@ impl Actor {
                 fleet.unpin(target)?;
                 action.target = Some(target.clone());
             }
+            Command::Kill { target } => {
+                self.fleet.admin(target).ok_or_else(|| CommandError::NoSuchTarget(target.clone()))?;
+                for (backend, model) in self.fleet.within(target) {
+                    // Whoever is admitted from now on gets a new one.
+                    if let Some(kill) = self.kill.remove(&(backend.spec.id.clone(), model.id.clone())) {
+                        kill.cancel();
+                    }
+                }
+                action.target = Some(target.clone());
+            }
+            Command::SetDailyLimit(limit) => fleet.set_daily_limit(*limit),
+            Command::Judge { request, judgement } => {
+                let known = self.answered.iter_mut().rev().find(|one| one.request == *request);
+                let answer = known.ok_or(CommandError::NotAnswered)?;
+                let before = answer.judgement.replace(*judgement);
+                fleet.judge(&answer.backend, &answer.model, before, *judgement);
+                action.judged = Some((*request, *judgement));
+            }
             Command::Probe(backend) => {
                 if backend.is_none() {
                     self.refresh.request_refresh();
@@ -245,6 +298,22 @@ impl Actor {
         tracing::info!(by = &**by, action = %action.words, "operator");
         self.tell(Fact::Operator(Arc::new(action)));
         Ok(())
+    }
+
+    /// Tells of drains that have come to their end; those that were called off are forgotten.
+    fn drains(&mut self) {
+        if self.draining.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let fleet = Arc::clone(&self.fleet);
+        let wanted = |target: &Target| fleet.admin(target).is_some_and(|admin| admin.state_at(now) != AdminState::Ready);
+        self.draining.retain(|(target, _)| wanted(target));
+        let done: Vec<(Target, Timestamp)> =
+            self.draining.extract_if(.., |(target, _)| fleet.in_flight(target) == 0).collect();
+        for (target, since) in done {
+            self.tell(Fact::Drained(Arc::new(Drained { at: now, target, after: now.since(since) })));
+        }
     }
 
     fn rent(&mut self) {

@@ -33,6 +33,8 @@ pub(super) struct Errand<'a> {
     /// What an answer takes that comes all at once, beyond the time for its first token; nothing, where it is streamed.
     pub whole: Duration,
     pub cancel: &'a CancellationToken,
+    /// Cancelled when an operator takes what is in flight off this model.
+    pub kill: &'a CancellationToken,
     pub progress: &'a mpsc::Sender<Progress>,
     /// Called when the first meaningful token has arrived.
     pub on_first_token: &'a (dyn Fn(Duration) + Send + Sync),
@@ -71,6 +73,7 @@ impl Errand<'_> {
         let outcome = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(Failure::new(FailureClass::Cancelled, "cancelled")),
+            () = self.kill.cancelled() => Err(Failure::new(FailureClass::Withdrawn, "taken off by an operator")),
             outcome = self.exchange(started, &mut report) => outcome,
         };
         report.total = started.elapsed();
@@ -259,6 +262,7 @@ const fn broke_off(class: FailureClass) -> bool {
             | FailureClass::Truncated
             | FailureClass::Garbled
             | FailureClass::Cancelled
+            | FailureClass::Withdrawn
     )
 }
 
@@ -266,6 +270,7 @@ const fn is_the_backends_fault(class: FailureClass) -> bool {
     !matches!(
         class,
         FailureClass::Cancelled
+            | FailureClass::Withdrawn
             | FailureClass::BadRequest
             | FailureClass::ContentRefused
             | FailureClass::ContextTooLong

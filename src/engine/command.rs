@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::domain::fleet::{AdminState, PinScope};
 use crate::domain::id::{BackendId, RequestId};
+use crate::domain::judgement::Judgement;
+use crate::domain::money::Money;
 use crate::domain::tier::Target;
 
 /// An operator's command. Every one of them that is carried out becomes a [`Fact::Operator`](super::Fact::Operator).
@@ -39,6 +41,21 @@ pub enum Command {
         /// Which part.
         target: Target,
     },
+    /// Ends what is in flight on a part of the fleet: what has delivered nothing goes to its next candidate, the rest is
+    /// cut off.
+    Kill {
+        /// Which part.
+        target: Target,
+    },
+    /// Sets what may be spent in a day; no limit, where absent. Lasts until the program ends.
+    SetDailyLimit(Option<Money>),
+    /// Says what the answer to a request was worth. A second word on the same answer replaces the first.
+    Judge {
+        /// Which request.
+        request: RequestId,
+        /// What it was worth.
+        judgement: Judgement,
+    },
     /// Probes one backend, or all of them, now.
     Probe(Option<BackendId>),
     /// Cancels a request in flight.
@@ -67,6 +84,12 @@ impl Command {
                 format!("pin {scope} to {target}{only}{}", tail(lasts, reason))
             }
             Self::Unpin { target } => format!("unpin {target}"),
+            Self::Kill { target } => format!("end what is in flight on {target}"),
+            Self::SetDailyLimit(Some(limit)) => format!("set today's limit to {limit}"),
+            Self::SetDailyLimit(None) => "lift today's limit".to_owned(),
+            Self::Judge { request, judgement } => {
+                format!("judge the answer to {} as {}", request.short(), judgement.name())
+            }
             Self::Probe(Some(backend)) => format!("probe {backend}"),
             Self::Probe(None) => "probe all backends".to_owned(),
             Self::Cancel(request) => format!("cancel request {}", request.short()),

@@ -11,6 +11,7 @@ use crate::domain::failure::Failure;
 use crate::domain::fleet::AdminState;
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
+use crate::domain::judgement::Judgement;
 use crate::domain::money::Cost;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
@@ -41,6 +42,8 @@ pub enum Fact {
     Operator(Arc<OperatorAction>),
     /// A backend's health changed.
     Health(Arc<HealthChange>),
+    /// Nothing is in flight any more on a part of the fleet that was drained or taken into maintenance.
+    Drained(Arc<Drained>),
 }
 
 /// An attempt that was sent.
@@ -133,8 +136,21 @@ pub struct OperatorAction {
     pub target: Option<Target>,
     /// What the target's admin state is now, where that was changed.
     pub state: Option<AdminState>,
+    /// The judgement of an answer, where that is what was done.
+    pub judged: Option<(RequestId, Judgement)>,
     /// What was done, in words: `drain tier claude for 15 min`.
     pub words: String,
+}
+
+/// A drain came to its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drained {
+    /// When.
+    pub at: Timestamp,
+    /// Which part of the fleet.
+    pub target: Target,
+    /// How long it took from the operator's word.
+    pub after: Duration,
 }
 
 /// A backend's health changed.

@@ -2,8 +2,9 @@
 
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use super::actor::{Ask, Message, Settled};
+use super::actor::{Admission, Ask, Message, Settled};
 use crate::domain::fleet::Permit;
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
@@ -11,6 +12,7 @@ use crate::domain::rejection::Rejection;
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
 pub(super) struct Lease {
     held: Option<(Permit, OwnedPermit<Message>)>,
+    kill: CancellationToken,
 }
 
 impl Lease {
@@ -23,7 +25,7 @@ impl Lease {
         inbox.send(Message::Admit { ask, reply }).await.map_err(|_| Refused::Closed)?;
         let answer = (&mut waiting.answer).await;
         match (answer, waiting.slot.take()) {
-            (Ok(Ok(permit)), Some(slot)) => Ok(Self { held: Some((permit, slot)) }),
+            (Ok(Ok((permit, kill))), Some(slot)) => Ok(Self { held: Some((permit, slot)), kill }),
             (Ok(Err(rejection)), _) => Err(Refused::Rejected(rejection)),
             (Ok(Ok(_)) | Err(_), _) => Err(Refused::Closed),
         }
@@ -32,6 +34,11 @@ impl Lease {
     /// Whether a prompt sent under this lease leaves this machine. Spent leases lead outside.
     pub fn reach(&self) -> Reach {
         self.held.as_ref().map_or(Reach::Outside, |(permit, _)| permit.reach)
+    }
+
+    /// Cancelled when an operator takes what is in flight off the leased model.
+    pub fn kill(&self) -> CancellationToken {
+        self.kill.clone()
     }
 
     /// Books what the attempt came to.
@@ -53,7 +60,7 @@ impl Drop for Lease {
 /// Leave that was asked for and not yet taken. An asker who is cancelled now may leave a permit behind in the channel,
 /// where the actor believes it delivered: it goes back from here.
 struct Waiting {
-    answer: oneshot::Receiver<Result<Permit, Rejection>>,
+    answer: oneshot::Receiver<Admission>,
     slot: Option<OwnedPermit<Message>>,
 }
 
@@ -61,7 +68,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
         self.answer.close();
-        if let Ok(Ok(permit)) = self.answer.try_recv() {
+        if let Ok(Ok((permit, _))) = self.answer.try_recv() {
             slot.send(Message::Release(permit));
         }
     }
@@ -98,6 +105,7 @@ mod tests {
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
             let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, Timestamp(0));
+            let admitted = admitted.map(|permit| (permit, CancellationToken::new()));
             assert!(reply.send(admitted).is_ok(), "the asker is still there");
         }
         let Ok(Message::Release(permit)) = messages.try_recv() else { panic!("the permit is lost") };

@@ -44,7 +44,7 @@ pub use answer::{Answer, CallError, Ending, Progress, Reply};
 pub use call::{Batch, Call};
 pub use clock::Clock;
 pub use command::Command;
-pub use fact::{Attempt, Dispatched, Fact, Finished, HealthChange, OperatorAction, Outcome};
+pub use fact::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction, Outcome};
 pub use snapshot::Snapshot;
 pub use start::Options;
 
@@ -186,8 +186,8 @@ impl Engine {
         let id = RequestId(uuid::Uuid::now_v7());
         let request = Request { id, prompt, constraints, caller: Arc::clone(caller) };
         let snapshot = self.snapshot();
-        let now = self.shared.clock.now();
-        let decision = decide(&request, &analysis, guarded.verdict(), &snapshot.fleet, policy, now);
+        let matter = request.matter(&analysis, guarded.verdict());
+        let decision = decide(matter, &snapshot.fleet, policy, self.shared.clock.now());
         (request, guarded, decision)
     }
 
@@ -282,7 +282,7 @@ async fn guarded_against_defects(shared: Arc<Shared>, request: RequestId, work: 
     let started = tokio::time::Instant::now();
     if AssertUnwindSafe(work.run()).catch_unwind().await.is_err() {
         tracing::error!(%request, "a request ended in a panic");
-        drop(shared.inbox.send(Message::Ended { request }).await);
+        drop(shared.inbox.send(Message::Ended { request, answered_by: None }).await);
         shared.tell(Fact::Finished(Arc::new(Finished {
             request,
             at: shared.clock.now(),

@@ -1,6 +1,6 @@
 //! Putting an engine together: clients, fleet, actor, probes, samplers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -113,6 +113,9 @@ impl Engine {
             counters: Arc::clone(&counters),
             clock: clock.clone(),
             in_flight: HashMap::new(),
+            kill: HashMap::new(),
+            draining: Vec::new(),
+            answered: VecDeque::new(),
         };
         background.spawn(actor.run(stop_actor.clone()));
         for one in &config.backends {

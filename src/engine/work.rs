@@ -66,7 +66,8 @@ impl Work {
         drop(self.shared.inbox.send(accepted).await);
         let mut attempts = Vec::new();
         let end = self.serve(started, &mut attempts).await;
-        drop(self.shared.inbox.send(Message::Ended { request: self.request.id }).await);
+        let answered_by = end.as_ref().ok().map(|(attempt, _)| (attempt.backend.clone(), attempt.model.clone()));
+        drop(self.shared.inbox.send(Message::Ended { request: self.request.id, answered_by }).await);
         let (ended, outcome) = match end {
             Ok((attempt, finish)) => {
                 let ending = Ending {
@@ -254,6 +255,7 @@ impl Work {
             late: number > 1,
             whole: self.whole_answer(candidate, model),
             cancel: &self.cancel,
+            kill: &lease.kill(),
             progress: &self.progress,
             on_first_token: &on_first_token,
         };

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::domain::decision::Decision;
 use crate::domain::id::RequestId;
+use crate::domain::judgement::Judgement;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::time::Timestamp;
-use crate::engine::{Attempt, Dispatched, Fact, Finished, HealthChange, OperatorAction};
+use crate::engine::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction};
 
 /// Rows kept.
 const ROWS: usize = 2_000;
@@ -28,6 +29,8 @@ pub struct RequestRow {
     pub attempts: Vec<Arc<Attempt>>,
     /// The end.
     pub finished: Option<Arc<Finished>>,
+    /// What the answer was said to be worth.
+    pub judgement: Option<Judgement>,
 }
 
 impl RequestRow {
@@ -54,6 +57,8 @@ pub enum Kind {
     Request(Box<RequestRow>),
     /// An operator's action.
     Operator(Arc<OperatorAction>),
+    /// The end of a drain.
+    Drained(Arc<Drained>),
     /// A change of health.
     Health(Arc<HealthChange>),
     /// Facts that the screen was too slow for.
@@ -120,6 +125,7 @@ impl Feed {
                     first_token: None,
                     attempts: Vec::new(),
                     finished: None,
+                    judgement: None,
                 };
                 self.push(at, Kind::Request(Box::new(row)));
             }
@@ -137,7 +143,13 @@ impl Feed {
                 row.attempts.clone_from(&finished.attempts);
                 row.finished = Some(finished);
             }),
-            Fact::Operator(action) => self.push(action.at, Kind::Operator(action)),
+            Fact::Operator(action) => {
+                if let Some((request, judgement)) = action.judged {
+                    self.on_request(request, |row| row.judgement = Some(judgement));
+                }
+                self.push(action.at, Kind::Operator(action));
+            }
+            Fact::Drained(drained) => self.push(drained.at, Kind::Drained(drained)),
             Fact::Health(change) => self.push(change.at, Kind::Health(change)),
         }
     }

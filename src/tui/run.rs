@@ -25,7 +25,7 @@ use super::theme::ColorEnv;
 use super::{glyph, view};
 use crate::config::UiConfig;
 use crate::domain::money::Money;
-use crate::domain::spend::TierSpend;
+use crate::domain::spend::Book;
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
 use crate::engine::{Command, Fact, Snapshot};
@@ -69,7 +69,7 @@ pub struct ExitSummary {
     /// Requests accepted.
     pub requests: u64,
     /// By tier.
-    pub tiers: [TierSpend; 4],
+    pub tiers: [Book; 4],
     /// What it cost.
     pub cost: Money,
     /// Whether the tiers were simulated, so that nobody pays.

@@ -124,7 +124,7 @@ pub fn of_backend(fleet: &Fleet, backend: &Backend, now: Timestamp) -> Mark {
 /// The state of a model of a backend.
 #[must_use]
 pub fn of_model(fleet: &Fleet, backend: &Backend, model: &Model, now: Timestamp) -> Mark {
-    if let Some(mark) = of_admin(&model.admin, model.in_flight, now) {
+    if let Some(mark) = of_admin(&model.admin, model.in_flight(), now) {
         return mark;
     }
     let whole = of_backend(fleet, backend, now);

@@ -24,6 +24,19 @@ pub struct Analysis {
     pub output_tokens: TokenRange,
     /// The words that decided the task; none where it is the default.
     pub evidence: Vec<&'static str>,
+    /// What a model has to be able to do.
+    pub needs: Needs,
+}
+
+/// What a prompt needs of a model, whatever its text says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// It has pictures.
+    pub images: bool,
+    /// It offers tools.
+    pub tools: bool,
+    /// The caller's own limit on the answer, in tokens.
+    pub max_tokens: Option<u32>,
 }
 
 /// Bytes per token in the rough estimate that every vendor's own guide gives for English text.
@@ -48,5 +61,10 @@ pub fn analyse(prompt: &Prompt, task: Option<Task>) -> Analysis {
     if let Some(cap) = prompt.sampling.max_tokens {
         output_tokens = TokenRange { p50: output_tokens.p50.min(cap), p90: output_tokens.p90.min(cap) };
     }
-    Analysis { task, complexity: rules::complexity(task, &question), input_tokens, output_tokens, evidence }
+    let needs = Needs {
+        images: prompt.images() > 0,
+        tools: !prompt.tools.is_empty(),
+        max_tokens: prompt.sampling.max_tokens,
+    };
+    Analysis { task, complexity: rules::complexity(task, &question), input_tokens, output_tokens, evidence, needs }
 }

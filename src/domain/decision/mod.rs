@@ -152,26 +152,52 @@ pub struct Decision {
     pub rejected: Vec<Rejected>,
 }
 
+/// What a decision is about: all of a request but its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Matter<'a> {
+    /// The request.
+    pub request: RequestId,
+    /// Who asks.
+    pub caller: &'a Arc<str>,
+    /// What is demanded.
+    pub constraints: &'a Constraints,
+    /// What was understood of the prompt.
+    pub analysis: &'a Analysis,
+    /// What the guard found and ruled.
+    pub verdict: &'a Arc<Verdict>,
+}
+
+impl Request {
+    /// What a decision about this request is about.
+    #[must_use]
+    pub const fn matter<'a>(&'a self, analysis: &'a Analysis, verdict: &'a Arc<Verdict>) -> Matter<'a> {
+        Matter { request: self.id, caller: &self.caller, constraints: &self.constraints, analysis, verdict }
+    }
+}
+
+impl Decision {
+    /// What would be decided of the same request over another fleet or policy, or at another time. No prompt is needed
+    /// for it.
+    #[must_use]
+    pub fn again(&self, fleet: &Fleet, policy: &Policy, now: Timestamp) -> Self {
+        let Self { request, caller, constraints, analysis, verdict, .. } = self;
+        decide(Matter { request: *request, caller, constraints, analysis, verdict }, fleet, policy, now)
+    }
+}
+
 /// Decides. Takes microseconds; see `benches/decide.rs`.
 #[must_use]
-pub fn decide(
-    request: &Request,
-    analysis: &Analysis,
-    verdict: &Arc<Verdict>,
-    fleet: &Fleet,
-    policy: &Policy,
-    now: Timestamp,
-) -> Decision {
-    let constraints = &request.constraints;
+pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp) -> Decision {
+    let Matter { request, caller, constraints, analysis, verdict } = matter;
     let (order, basis) = tier_order(constraints, analysis.task, policy);
-    let judge = Judge { request, analysis, verdict, fleet, policy, order: &order, now };
+    let judge = Judge { constraints, analysis, verdict, fleet, policy, order: &order, now };
     let mut candidates = Vec::with_capacity(fleet.backends.len());
     let mut rejected = Vec::with_capacity(fleet.backends.len());
     let mut last_resort = Vec::new();
     for backend in &fleet.backends {
         judge.backend(backend, &mut candidates, &mut last_resort, &mut rejected);
     }
-    let pin = fleet.pin_for(analysis.task, &request.caller, now);
+    let pin = fleet.pin_for(analysis.task, caller, now);
     let allowed =
         |one: &Candidate| pin.is_none_or(|pin| !pin.only || pin.target.covers(one.tier, &one.backend, &one.model));
     if !candidates.iter().any(allowed) {
@@ -181,9 +207,9 @@ pub fn decide(
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let pin = pin.map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
     Decision {
-        request: request.id,
+        request,
         at: now,
-        caller: Arc::clone(&request.caller),
+        caller: Arc::clone(caller),
         constraints: constraints.clone(),
         analysis: analysis.clone(),
         verdict: Arc::clone(verdict),
@@ -214,7 +240,7 @@ fn tier_order(constraints: &Constraints, task: Task, policy: &Policy) -> (TierOr
 }
 
 struct Judge<'a> {
-    request: &'a Request,
+    constraints: &'a Constraints,
     analysis: &'a Analysis,
     verdict: &'a Verdict,
     fleet: &'a Fleet,
@@ -254,7 +280,7 @@ impl Judge<'_> {
         }
         let mut considered = false;
         for model in &backend.models {
-            if !model.offered && self.request.constraints.model.as_ref().is_none_or(|wanted| !model.is_named(wanted)) {
+            if !model.offered && self.constraints.model.as_ref().is_none_or(|wanted| !model.is_named(wanted)) {
                 continue;
             }
             considered = true;
@@ -276,7 +302,7 @@ impl Judge<'_> {
 
     /// Reasons that need no look at the models.
     fn backend_is_wanted(&self, backend: &Backend) -> Result<(), Rejection> {
-        let constraints = &self.request.constraints;
+        let constraints = self.constraints;
         Rejection::by_guard(self.verdict, backend.spec.reach)?;
         if self.order.rank(backend.spec.tier).is_none() {
             return Err(constraints.tier.map_or(Rejection::NotInChain, Rejection::OtherTier));
@@ -292,7 +318,7 @@ impl Judge<'_> {
 
     /// A model's candidacy. With a reason of health comes the candidate it would have been.
     fn model(&self, backend: &Backend, model: &Model) -> Result<Candidate, (Rejection, Option<Box<Candidate>>)> {
-        let constraints = &self.request.constraints;
+        let constraints = self.constraints;
         let firm = |reason| (reason, None);
         if let Some(wanted) = &constraints.model
             && !model.is_named(wanted)
@@ -317,11 +343,11 @@ impl Judge<'_> {
     }
 
     fn is_able(&self, model: &Model) -> Result<(), Rejection> {
-        let prompt = &self.request.prompt;
-        if model.spec.images == Some(false) && prompt.images() > 0 {
+        let needs = self.analysis.needs;
+        if model.spec.images == Some(false) && needs.images {
             return Err(Rejection::Lacks(Capability::Images));
         }
-        if model.spec.tools == Some(false) && !prompt.tools.is_empty() {
+        if model.spec.tools == Some(false) && needs.tools {
             return Err(Rejection::Lacks(Capability::Tools));
         }
         let needs = u64::from(self.analysis.input_tokens) + u64::from(self.analysis.output_tokens.p50);
@@ -332,7 +358,7 @@ impl Judge<'_> {
     }
 
     fn is_affordable(&self, estimate: &Estimate) -> Result<(), Rejection> {
-        let constraints = &self.request.constraints;
+        let constraints = self.constraints;
         if let Some(limit_ms) = constraints.max_latency_ms
             && estimate.first_token_ms > limit_ms
         {
@@ -364,7 +390,7 @@ impl Judge<'_> {
                 Duration::from_millis(u64::from(first_token_ms)) + Duration::from_secs_f32(tokens as f32 / speed);
             model.spec.pricing.predict(u64::from(self.analysis.input_tokens), u64::from(tokens), held, self.now)
         };
-        let longest = self.request.prompt.sampling.max_tokens.unwrap_or(output.p90).max(output.p90);
+        let longest = self.analysis.needs.max_tokens.unwrap_or(output.p90).max(output.p90);
         Estimate {
             input_tokens: self.analysis.input_tokens,
             output_tokens: output,
@@ -393,7 +419,7 @@ impl Judge<'_> {
     /// The terms of the score. In a balanced request the steps between tiers (0.25) outweigh all other terms together, so
     /// that a task goes to its own tier as long as that one can serve; an aim shifts the weights.
     fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate) -> Terms {
-        let constraints = &self.request.constraints;
+        let constraints = self.constraints;
         let (order, speed, thrift) = match constraints.optimize {
             Optimize::Balanced | Optimize::Quality | Optimize::Throughput => (1.0, 0.02, 0.02),
             Optimize::Latency => (0.2, 2.0, 0.02),

@@ -79,7 +79,7 @@ fn route(fleet: &Fleet, text: &str, constraints: Constraints) -> Decision {
     let policy = Policy::default();
     let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &policy.guard);
     let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test") };
-    decide(&request, &analysis, guarded.verdict(), fleet, &policy, NOW)
+    decide(request.matter(&analysis, guarded.verdict()), fleet, &policy, NOW)
 }
 
 fn chosen(fleet: &Fleet, text: &str, constraints: Constraints) -> (Tier, String) {
@@ -447,7 +447,7 @@ proptest! {
         let analysis = analyse(&prompt, None);
         let guarded = Guarded::inspect(Arc::clone(&prompt), privacy, &policy.guard);
         let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test") };
-        let decision = decide(&request, &analysis, guarded.verdict(), &fleet, &policy, NOW);
+        let decision = decide(request.matter(&analysis, guarded.verdict()), &fleet, &policy, NOW);
         for candidate in &decision.candidates {
             let backend = fleet.backend(&candidate.backend).expect("it is of this fleet");
             let model = backend.model(&candidate.model).expect("it is of this backend");

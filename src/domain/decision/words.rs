@@ -21,7 +21,7 @@ impl Decision {
     pub fn headline(&self) -> String {
         let Some(chosen) = self.chosen() else {
             return self
-                .main_obstacle()
+                .obstacle()
                 .map_or_else(|| "there is no backend".to_owned(), |reason| format!("nobody can serve it: {reason}"));
         };
         let task = self.analysis.task;
@@ -82,11 +82,12 @@ impl Decision {
     }
 
     fn why_not_preferred(&self) -> String {
-        self.main_obstacle().map_or_else(|| "it is the only one there is".to_owned(), ToString::to_string)
+        self.obstacle().map_or_else(|| "it is the only one there is".to_owned(), ToString::to_string)
     }
 
     /// The rejection that a person would name first: that of the tier that comes before the chosen one.
-    fn main_obstacle(&self) -> Option<&Rejection> {
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&Rejection> {
         let reasons = || {
             let before = self.order.iter().take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier));
             before.flat_map(|tier| self.rejected.iter().filter(move |one| one.tier == *tier)).map(|one| &one.reason)

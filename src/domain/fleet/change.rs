@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::super::failure::{Failure, FailureClass, Penalty};
 use super::super::health::{FoundModel, Health, ProbeReport};
 use super::super::id::{BackendId, ModelId};
-use super::super::latency::{Sample, Summary, Window};
+use super::super::judgement::Judgement;
+use super::super::latency::{History, Sample, Summary};
 use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
 use super::super::privacy::Reach;
@@ -43,6 +44,7 @@ pub struct Permit {
     pub reach: Reach,
     /// The money set aside.
     pub reserved: Money,
+    sent: Timestamp,
     backend_trial: Option<u64>,
     model_trial: Option<u64>,
 }
@@ -69,6 +71,9 @@ pub enum CommandError {
     /// There is no such pin.
     #[error("nothing is pinned to {0}")]
     NotPinned(Target),
+    /// No answer to such a request is known: it had none, or too many came after it.
+    #[error("no answer to that request is known any more")]
+    NotAnswered,
     /// No such request is in flight.
     #[error("that request is not in flight any more")]
     NotInFlight,
@@ -114,7 +119,7 @@ impl Fleet {
         let backend_trial = backend_state.breaker.admit(now);
         let mut model_trial = None;
         if let Some(one) = backend_state.models.iter_mut().find(|one| one.id == *model) {
-            one.in_flight += 1;
+            one.sent.push(now);
             model_trial = one.breaker.admit(now);
         }
         Ok(Permit {
@@ -123,6 +128,7 @@ impl Fleet {
             model: model.clone(),
             reach: found.reach_of(one),
             reserved: reserve,
+            sent: now,
             backend_trial,
             model_trial,
         })
@@ -134,7 +140,7 @@ impl Fleet {
         if let Some(backend) = self.backend_mut(&permit.backend) {
             backend.breaker.forget(permit.backend_trial, now);
             if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
-                model.in_flight = model.in_flight.saturating_sub(1);
+                model.gave_back(permit.sent);
                 model.breaker.forget(permit.model_trial, now);
             }
         }
@@ -145,16 +151,16 @@ impl Fleet {
         Arc::make_mut(&mut self.spend).settle(permit.tier, permit.reserved, result.cost, result.usage, now);
         if let Some(sample) = &result.sample {
             let tier = &mut self.tiers[permit.tier.index()];
-            Arc::make_mut(&mut tier.window).push(*sample);
-            Arc::make_mut(&mut tier.series).push(sample);
-            tier.summary = tier.window.summary(now);
+            Arc::make_mut(&mut tier.history).push(sample);
+            tier.summary = tier.history.window.summary(now);
         }
         let Some(backend) = self.backend_mut(&permit.backend) else { return };
         if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
-            model.in_flight = model.in_flight.saturating_sub(1);
+            model.gave_back(permit.sent);
+            model.book.add(result.cost, result.usage);
             if let Some(sample) = &result.sample {
-                Arc::make_mut(&mut model.window).push(*sample);
-                model.summary = model.window.summary(now);
+                Arc::make_mut(&mut model.history).push(sample);
+                model.summary = model.history.window.summary(now);
             }
         }
         match result.failure {
@@ -213,23 +219,39 @@ impl Fleet {
         if self.pins.len() == before { Err(CommandError::NotPinned(target.clone())) } else { Ok(()) }
     }
 
+    /// Sets what may be spent in a day; no limit, where absent.
+    pub fn set_daily_limit(&mut self, limit: Option<Money>) {
+        Arc::make_mut(&mut self.spend).daily_limit = limit;
+    }
+
+    /// Somebody said what an answer of a model was worth; `before` is what they had said of the same answer.
+    pub fn judge(&mut self, backend: &BackendId, model: &ModelId, before: Option<Judgement>, judgement: Judgement) {
+        let found = self.backend_mut(backend).and_then(|found| found.models.iter_mut().find(|one| one.id == *model));
+        if let Some(model) = found {
+            if let Some(before) = before {
+                model.judged.take_back(before);
+            }
+            model.judged.add(judgement);
+        }
+    }
+
     /// Time passed: drops what has expired or is too old to count, and counts rented hours and days.
     pub fn advance(&mut self, now: Timestamp, day: Day) {
         Arc::make_mut(&mut self.spend).advance(now, day);
         self.pins.retain(|pin| pin.until.is_none_or(|until| now < until));
         for tier in &mut self.tiers {
             tier.admin.expire(now);
-            forget_old(&mut tier.window, &mut tier.summary, now);
+            forget_old(&mut tier.history, &mut tier.summary, now);
         }
         for backend in &mut self.backends {
             let expired = |admin: &Admin| admin.until.is_some_and(|until| now >= until);
-            let old = |model: &Model| expired(&model.admin) || model.window.has_old(now);
+            let old = |model: &Model| expired(&model.admin) || model.history.window.has_old(now);
             if expired(&backend.admin) || backend.models.iter().any(old) {
                 let backend = Arc::make_mut(backend);
                 backend.admin.expire(now);
                 for model in &mut backend.models {
                     model.admin.expire(now);
-                    forget_old(&mut model.window, &mut model.summary, now);
+                    forget_old(&mut model.history, &mut model.summary, now);
                 }
             }
         }
@@ -237,11 +259,20 @@ impl Fleet {
 }
 
 /// Without this a model that was slow once would be held to it for ever: out of reach, it gets no request to show better.
-fn forget_old(window: &mut Arc<Window>, summary: &mut Summary, now: Timestamp) {
-    if window.has_old(now) {
-        let window = Arc::make_mut(window);
+fn forget_old(history: &mut Arc<History>, summary: &mut Summary, now: Timestamp) {
+    if history.window.has_old(now) {
+        let window = &mut Arc::make_mut(history).window;
         window.forget_old(now);
         *summary = window.summary(now);
+    }
+}
+
+impl Model {
+    /// One of its requests is no longer in flight.
+    fn gave_back(&mut self, sent: Timestamp) {
+        if let Some(index) = self.sent.iter().position(|at| *at == sent) {
+            self.sent.remove(index);
+        }
     }
 }
 
@@ -384,7 +415,7 @@ impl Backend {
                 .any(|one| model.is_named(&ModelId::from(one.id.as_str())) || *one.id == *model.id.as_str());
             model.presence = if listed { Presence::Present } else { Presence::Missing };
         }
-        self.models.retain(|model| !model.found || model.presence == Presence::Present || model.in_flight > 0);
+        self.models.retain(|model| !model.found || model.presence == Presence::Present || !model.sent.is_empty());
         let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
         for one in found {
             let id = ModelId::from(one.id.as_str());

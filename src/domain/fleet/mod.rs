@@ -15,12 +15,13 @@ use serde::Serialize;
 
 use super::health::{Breaker, Health};
 use super::id::{BackendId, ModelId};
-use super::latency::{Series, Summary, Window};
+use super::judgement::Judged;
+use super::latency::{History, Summary};
 use super::money::Money;
 use super::price::Pricing;
 use super::privacy::Reach;
 use super::rejection::{Level, Rejection};
-use super::spend::Spend;
+use super::spend::{Book, Spend};
 use super::task::Task;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
@@ -83,12 +84,16 @@ pub struct Model {
     pub rate_limited_until: Option<Timestamp>,
     /// Keeps requests away after failures of this model.
     pub breaker: Breaker,
-    /// Requests being answered.
-    pub in_flight: u32,
+    /// When each of the requests that it is answering was sent, oldest first.
+    pub sent: Vec<Timestamp>,
+    /// What its attempts cost since counting began.
+    pub book: Book,
+    /// What people thought of its answers.
+    pub judged: Judged,
     /// Its latest attempts.
     #[serde(skip)]
-    pub window: Arc<Window>,
-    /// What the window said when it last changed.
+    pub history: Arc<History>,
+    /// What the history's window said when it last changed.
     pub summary: Summary,
 }
 
@@ -239,12 +244,9 @@ pub struct TierState {
     pub admin: Admin,
     /// Its latest attempts.
     #[serde(skip)]
-    pub window: Arc<Window>,
-    /// What the window said when it last changed.
+    pub history: Arc<History>,
+    /// What the history's window said when it last changed.
     pub summary: Summary,
-    /// An hour of them, for charts.
-    #[serde(skip)]
-    pub series: Arc<Series>,
 }
 
 /// The fleet.
@@ -264,7 +266,7 @@ impl Backend {
     /// Requests being answered by any of its models.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.models.iter().map(|model| model.in_flight).sum()
+        self.models.iter().map(Model::in_flight).sum()
     }
 
     /// The model of this id.
@@ -283,6 +285,12 @@ impl Backend {
 }
 
 impl Model {
+    /// Requests being answered.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        u32::try_from(self.sent.len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether a request that asks for `wanted` means this model: by its id, by an alias, or by its id without
     /// Ollama's `:latest` tag.
     #[must_use]
@@ -298,12 +306,8 @@ impl Fleet {
     /// A fleet of which nothing was observed yet.
     #[must_use]
     pub fn new(backends: Vec<Backend>, spend: Spend) -> Self {
-        let tier = || TierState {
-            admin: Admin::default(),
-            window: Arc::default(),
-            summary: Summary::default(),
-            series: Arc::default(),
-        };
+        let tier =
+            || TierState { admin: Admin::default(), history: Arc::default(), summary: Summary::default() };
         Self {
             backends: backends.into_iter().map(Arc::new).collect(),
             tiers: [tier(), tier(), tier(), tier()],
@@ -329,15 +333,24 @@ impl Fleet {
         self.backends.iter().filter(move |backend| backend.spec.tier == tier)
     }
 
-    /// Requests being answered by a part of the fleet.
-    #[must_use]
-    pub fn in_flight(&self, target: &Target) -> u32 {
+    /// The models within a part of the fleet, each with its backend.
+    pub fn within<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = (&'a Arc<Backend>, &'a Model)> {
         self.backends
             .iter()
             .flat_map(|backend| backend.models.iter().map(move |model| (backend, model)))
             .filter(|(backend, model)| target.covers(backend.spec.tier, &backend.spec.id, &model.id))
-            .map(|(_, model)| model.in_flight)
-            .sum()
+    }
+
+    /// Requests being answered by a part of the fleet.
+    #[must_use]
+    pub fn in_flight(&self, target: &Target) -> u32 {
+        self.within(target).map(|(_, model)| model.in_flight()).sum()
+    }
+
+    /// When the oldest of the requests that a part of the fleet is answering was sent.
+    #[must_use]
+    pub fn oldest_in_flight(&self, target: &Target) -> Option<Timestamp> {
+        self.within(target).filter_map(|(_, model)| model.sent.first().copied()).min()
     }
 
     /// What the operator wants of a part of the fleet, itself alone.
@@ -458,8 +471,10 @@ impl Model {
             loaded: None,
             rate_limited_until: None,
             breaker: Breaker::default(),
-            in_flight: 0,
-            window: Arc::default(),
+            sent: Vec::new(),
+            book: Book::default(),
+            judged: Judged::default(),
+            history: Arc::default(),
             summary: Summary::default(),
         }
     }

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Ctx, put};
 use crate::domain::money::Money;
-use crate::domain::spend::{Spend, TierSpend};
+use crate::domain::spend::{Spend, Book};
 use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
@@ -54,7 +54,7 @@ impl CostPane {
 }
 
 /// The sum of a book as text: a tilde where any of it is estimated, and how many amounts are missing from it.
-fn book(amounts: &[TierSpend; 4], rented: Money) -> (String, Option<String>) {
+fn book(amounts: &[Book; 4], rented: Money) -> (String, Option<String>) {
     let total = amounts.iter().map(|tier| tier.amount).sum::<Money>() + rented;
     let estimated = amounts.iter().any(|tier| tier.estimated > Money::ZERO) || rented > Money::ZERO;
     let unknown: u32 = amounts.iter().map(|tier| tier.unknown).sum();

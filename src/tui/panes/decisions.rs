@@ -247,6 +247,7 @@ fn matches(row: &Row, wanted: &str) -> bool {
         Kind::Health(change) => {
             format!("health {} {} {} {}", change.tier, change.backend, change.to.name(), change.why)
         }
+        Kind::Drained(drained) => format!("drained {}", drained.target),
         Kind::Missed(_) => "missed".to_owned(),
     };
     text.to_lowercase().contains(wanted)
@@ -295,6 +296,11 @@ fn draw_row(ctx: &Ctx<'_>, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buf
                 spans.push(ctx.span(Role::Dim, format!(": {}", text::sanitise_line(&change.why))));
             }
             put(buf, event_area(fitted, area), 0, &Line::from(spans));
+        }
+        Kind::Drained(drained) => {
+            fitted.put(buf, area, TIER, "drained", ctx.style(Role::Draining), cut);
+            let words = format!("{}: nothing in flight any more, after {}", drained.target, text::age(drained.after));
+            put(buf, event_area(fitted, area), 0, &Line::from(ctx.span(Role::Text, text::sanitise_line(&words))));
         }
         Kind::Missed(count) => {
             let words = format!("{count} facts missed: the screen was too slow for them");

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, put, row_of};
-use crate::domain::latency::{BUCKET, Percentiles, Summary};
+use crate::domain::latency::{Percentiles, Series, Summary};
 use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
@@ -71,9 +71,9 @@ impl LatencyPane {
         let stats = stats_width(inner_width);
         let columns = inner_width.saturating_sub(10 + stats).max(1);
         let charts = Tier::ALL
-            .map(|tier| spark::cells(&snapshot.fleet.tier(tier).series, self.measure, buckets, columns, ctx.now));
+            .map(|tier| spark::cells(&snapshot.fleet.tier(tier).history.hour, self.measure, buckets, columns, ctx.now));
         if charts.iter().any(|(cells, _)| cells.iter().any(|cell| cell.value.is_some())) {
-            ctx.changes_in(BUCKET);
+            ctx.changes_in(Series::FINE);
         }
         let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
         let top = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::{Ctx, Cursor, put, row_of};
 use crate::domain::fleet::{Backend, Fleet};
 use crate::domain::id::{BackendId, ModelId};
-use crate::domain::latency::BUCKET;
+use crate::domain::latency::Series;
 use crate::domain::rejection::Rejection;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
@@ -386,7 +386,7 @@ fn model_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, model: &ModelId, pinn
         indent: 2,
         name: model.id.to_string(),
         mark,
-        in_flight: model.in_flight,
+        in_flight: model.in_flight(),
         errors: model.summary.error_ratio(),
         first_token: model.summary.first_token.map(|found| found.p50),
         probed: None,
@@ -466,10 +466,10 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
     match target {
         Target::Tier(tier) if ctx.size == Size::Medium && row.why.is_empty() && !ctx.zoomed => {
             let area = fitted.area(area, WHY);
-            let series = &fleet.tier(*tier).series;
+            let series = &fleet.tier(*tier).history.hour;
             let (cells, stretch) = spark::cells(series, Measure::FirstToken, area.width, area.width, ctx.now);
             if cells.iter().any(|cell| cell.value.is_some()) {
-                ctx.changes_in(BUCKET);
+                ctx.changes_in(Series::FINE);
             }
             let top = cells.iter().filter_map(|cell| cell.value).max().unwrap_or(1);
             spark::draw(ctx, &cells, stretch, top, Role::Series(*tier), area, buf);

@@ -145,12 +145,11 @@ fn traffic(fleet: &mut Fleet, id: &str, count: i64, base: u32, failures: &[i64])
             tokens_per_second: Some(62.0),
         };
         let state = &mut fleet.tiers[tier.index()];
-        Arc::make_mut(&mut state.window).push(sample);
-        Arc::make_mut(&mut state.series).push(&sample);
-        state.summary = state.window.summary(NOW);
+        Arc::make_mut(&mut state.history).push(&sample);
+        state.summary = state.history.window.summary(NOW);
         let model = &mut backend(fleet, id).models[0];
-        Arc::make_mut(&mut model.window).push(sample);
-        model.summary = model.window.summary(NOW);
+        Arc::make_mut(&mut model.history).push(&sample);
+        model.summary = model.history.window.summary(NOW);
     }
 }
 
@@ -190,9 +189,9 @@ pub fn working() -> Snapshot {
     traffic(&mut fleet, "workstation", 110, 90, &[]);
     traffic(&mut fleet, "vllm-a100", 12, 1_400, &[3, 4]);
     traffic(&mut fleet, "litellm", 24, 900, &[9]);
-    backend(&mut fleet, "anthropic").models[0].in_flight = 2;
-    backend(&mut fleet, "workstation").models[0].in_flight = 1;
-    backend(&mut fleet, "vllm-a100").models[0].in_flight = 3;
+    backend(&mut fleet, "anthropic").models[0].sent = vec![ago(12), ago(3)];
+    backend(&mut fleet, "workstation").models[0].sent = vec![ago(1)];
+    backend(&mut fleet, "vllm-a100").models[0].sent = vec![ago(14), ago(9), ago(2)];
     backend(&mut fleet, "workstation").models[0].loaded = Some(true);
     fleet.tiers[Tier::Gpu.index()].admin = Admin {
         state: AdminState::Drain,
@@ -263,7 +262,7 @@ pub fn failing() -> Snapshot {
     backend(fleet, "anthropic").trouble = Some(Trouble::KeyRefused { since: ago(9) });
     let down = backend(fleet, "workstation");
     (down.health, down.detail) = (Health::Down, "connection refused (111)".into());
-    down.models[0].in_flight = 0;
+    down.models[0].sent.clear();
     let litellm = backend(fleet, "litellm");
     for _ in 0..3 {
         litellm.breaker.fail(None, false, ago(1));
@@ -292,7 +291,7 @@ pub fn decision(snapshot: &Snapshot, number: u128, text: &str, at: Timestamp) ->
         constraints,
         caller: "operator".into(),
     };
-    Arc::new(decide(&request, &analysis, guarded.verdict(), &snapshot.fleet, &snapshot.policy, at))
+    Arc::new(decide(request.matter(&analysis, guarded.verdict()), &snapshot.fleet, &snapshot.policy, at))
 }
 
 pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure>) -> Arc<Attempt> {
@@ -383,6 +382,7 @@ pub fn facts(snapshot: &Snapshot) -> Vec<Fact> {
         by: "operator".into(),
         target: Some(Target::Tier(Tier::Gpu)),
         state: Some(AdminState::Drain),
+        judged: None,
         words: "drain tier gpu for 15 min".into(),
     })));
     let fourth = decision(snapshot, 4, "Prove that there are infinitely many primes", ago(12));

@@ -58,6 +58,7 @@ fn app_of(text: &str) -> App {
         by: text.into(),
         target: None,
         state: None,
+        judged: None,
         words: text.into(),
     })));
     app.see(Arc::new(snapshot));

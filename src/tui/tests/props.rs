@@ -121,10 +121,9 @@ prop_compose! {
                     total_ms: ms.saturating_mul(3),
                     tokens_per_second: Some(*ms as f32),
                 };
-                Arc::make_mut(&mut tier.series).push(&sample);
-                Arc::make_mut(&mut tier.window).push(sample);
+                Arc::make_mut(&mut tier.history).push(&sample);
             }
-            tier.summary = tier.window.summary(NOW);
+            tier.summary = tier.history.window.summary(NOW);
         }
         let amount = cost.map_or(Cost::UNKNOWN, |cost| Cost::known(Money(cost), CostBasis::Estimated));
         Arc::make_mut(&mut fleet.spend).settle(Tier::Gpu, Money::ZERO, amount, None, NOW);

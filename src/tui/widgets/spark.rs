@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::domain::latency::{BUCKET, Series};
+use crate::domain::latency::Series;
 use crate::domain::time::Timestamp;
 use crate::tui::panes::Ctx;
 use crate::tui::theme::Role;
@@ -38,7 +38,7 @@ pub fn cells(series: &Series, measure: Measure, buckets: u16, columns: u16, now:
     let count = i64::from(buckets).div_euclid(per_cell);
     let stretch = (i64::from(columns) / count.max(1)).clamp(1, 4);
     // Cells are aligned to the clock, so that a bar keeps its height while it moves to the left.
-    let last = Series::bucket_of(now).div_euclid(per_cell);
+    let last = series.bucket_of(now).div_euclid(per_cell);
     let cell = |number: i64| {
         let mut cell = Cell::default();
         for bucket in (number * per_cell..(number + 1) * per_cell).filter_map(|bucket| series.get(bucket)) {
@@ -54,12 +54,6 @@ pub fn cells(series: &Series, measure: Measure, buckets: u16, columns: u16, now:
         cell
     };
     ((last - count + 1..=last).map(cell).collect(), u16::try_from(stretch).unwrap_or(1))
-}
-
-/// How long the window of so many buckets is.
-#[must_use]
-pub const fn span(buckets: u16) -> std::time::Duration {
-    BUCKET.saturating_mul(buckets as u32)
 }
 
 /// Draws cells, newest on the right, on a scale from 0 to `top`.
@@ -153,7 +147,7 @@ mod tests {
 
     #[test]
     fn cells_are_time_and_gaps_stay_gaps() {
-        let mut series = Series::default();
+        let mut series = Series::new(Series::FINE);
         series.push(&sample(0, true, 100));
         series.push(&sample(3, true, 300));
         series.push(&sample(10, false, 1));
@@ -165,7 +159,7 @@ mod tests {
 
     #[test]
     fn few_buckets_are_stretched_and_many_are_merged() {
-        let series = Series::default();
+        let series = Series::new(Series::FINE);
         assert_eq!(cells(&series, Measure::Total, 12, 40, Timestamp(0)).1, 3);
         let (merged, stretch) = cells(&series, Measure::Total, 720, 50, Timestamp(0));
         assert_eq!((merged.len(), stretch), (48, 1));
