@@ -1,4 +1,4 @@
-//! What a change of the fleet would do to the traffic: [`decide`](super::decision::decide) over the requests that passed
+//! What a change of the fleet would do to the traffic: [`decide`] over the requests that passed
 //! lately, on the fleet as it is and on the fleet as it would be. Nothing is sent, and no prompt is needed.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::decision::{Candidate, Decision};
+use super::decision::{Candidate, Matter, decide};
 use super::fleet::{Admin, AdminState, Fleet, Pin, PinScope};
 use super::latency::Percentiles;
 use super::money::Money;
@@ -144,10 +144,11 @@ impl Foreseen {
     }
 }
 
-/// Looks ahead. `recent` comes newest first; what is older than [`WINDOW`] or beyond [`REQUESTS`] is left out.
+/// Looks ahead. `recent` has what was asked and when, newest first; what is older than [`WINDOW`] or beyond [`REQUESTS`] is
+/// left out.
 #[must_use]
 pub fn foresee<'a>(
-    recent: impl IntoIterator<Item = &'a Decision>,
+    recent: impl IntoIterator<Item = (Timestamp, Matter<'a>)>,
     change: &Change,
     fleet: &Fleet,
     policy: &Policy,
@@ -158,10 +159,10 @@ pub fn foresee<'a>(
     let mut moves: BTreeMap<(String, String), u32> = BTreeMap::new();
     let mut lost: BTreeMap<String, u32> = BTreeMap::new();
     let mut foreseen = Foreseen::default();
-    for past in recent.into_iter().take(REQUESTS).take_while(|past| now.since(past.at) <= WINDOW) {
+    for (at, matter) in recent.into_iter().take(REQUESTS).take_while(|(at, _)| now.since(*at) <= WINDOW) {
         foreseen.requests += 1;
-        foreseen.span = foreseen.span.max(now.since(past.at));
-        let (is, would) = (past.again(fleet, policy, now), past.again(&changed, policy, now));
+        foreseen.span = foreseen.span.max(now.since(at));
+        let (is, would) = (decide(matter, fleet, policy, now), decide(matter, &changed, policy, now));
         before.count(is.chosen());
         after.count(would.chosen());
         match (is.chosen(), would.chosen()) {

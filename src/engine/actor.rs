@@ -222,8 +222,14 @@ impl Actor {
         let now = self.clock.now();
         let fleet = Arc::make_mut(&mut self.fleet);
         let until = |lasts: &Option<Duration>| lasts.map(|lasts| now.after(lasts));
-        let mut action =
-            OperatorAction { at: now, by: Arc::clone(by), target: None, state: None, judged: None, words: command.words() };
+        let mut action = OperatorAction {
+            at: now,
+            by: Arc::clone(by),
+            target: None,
+            state: None,
+            judged: None,
+            words: command.words(),
+        };
         match command {
             Command::SetAdmin { target, state, lasts, reason } => {
                 let admin = Admin {
@@ -307,7 +313,8 @@ impl Actor {
         }
         let now = self.clock.now();
         let fleet = Arc::clone(&self.fleet);
-        let wanted = |target: &Target| fleet.admin(target).is_some_and(|admin| admin.state_at(now) != AdminState::Ready);
+        let wanted =
+            |target: &Target| fleet.admin(target).is_some_and(|admin| admin.state_at(now) != AdminState::Ready);
         self.draining.retain(|(target, _)| wanted(target));
         let done: Vec<(Target, Timestamp)> =
             self.draining.extract_if(.., |(target, _)| fleet.in_flight(target) == 0).collect();

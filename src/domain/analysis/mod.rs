@@ -61,10 +61,7 @@ pub fn analyse(prompt: &Prompt, task: Option<Task>) -> Analysis {
     if let Some(cap) = prompt.sampling.max_tokens {
         output_tokens = TokenRange { p50: output_tokens.p50.min(cap), p90: output_tokens.p90.min(cap) };
     }
-    let needs = Needs {
-        images: prompt.images() > 0,
-        tools: !prompt.tools.is_empty(),
-        max_tokens: prompt.sampling.max_tokens,
-    };
+    let needs =
+        Needs { images: prompt.images() > 0, tools: !prompt.tools.is_empty(), max_tokens: prompt.sampling.max_tokens };
     Analysis { task, complexity: rules::complexity(task, &question), input_tokens, output_tokens, evidence, needs }
 }

@@ -176,12 +176,11 @@ impl Request {
 }
 
 impl Decision {
-    /// What would be decided of the same request over another fleet or policy, or at another time. No prompt is needed
-    /// for it.
+    /// What it was about: enough to decide again over another fleet or policy, or at another time, without the prompt.
     #[must_use]
-    pub fn again(&self, fleet: &Fleet, policy: &Policy, now: Timestamp) -> Self {
+    pub const fn matter(&self) -> Matter<'_> {
         let Self { request, caller, constraints, analysis, verdict, .. } = self;
-        decide(Matter { request: *request, caller, constraints, analysis, verdict }, fleet, policy, now)
+        Matter { request: *request, caller, constraints, analysis, verdict }
     }
 }
 

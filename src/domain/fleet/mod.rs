@@ -306,8 +306,7 @@ impl Fleet {
     /// A fleet of which nothing was observed yet.
     #[must_use]
     pub fn new(backends: Vec<Backend>, spend: Spend) -> Self {
-        let tier =
-            || TierState { admin: Admin::default(), history: Arc::default(), summary: Summary::default() };
+        let tier = || TierState { admin: Admin::default(), history: Arc::default(), summary: Summary::default() };
         Self {
             backends: backends.into_iter().map(Arc::new).collect(),
             tiers: [tier(), tier(), tier(), tier()],

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Ctx, put};
 use crate::domain::money::Money;
-use crate::domain::spend::{Spend, Book};
+use crate::domain::spend::{Book, Spend};
 use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
