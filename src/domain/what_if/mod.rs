@@ -1,6 +1,10 @@
 //! What a change of the fleet would do to the traffic: [`decide`] over the requests that passed
 //! lately, on the fleet as it is and on the fleet as it would be. Nothing is sent, and no prompt is needed.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
