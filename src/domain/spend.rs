@@ -311,4 +311,59 @@ mod tests {
         assert_eq!(spend.burn_per_hour(Timestamp(300_000)), Some(Money(6_000)));
         assert_eq!(spend.burn_per_hour(Timestamp(900_000)), Some(Money::ZERO));
     }
+
+    const HOUR: i64 = 3_600_000;
+
+    fn spent(spend: &mut Spend, amount: i64, at: i64) {
+        let cost = Cost::known(Money(amount), CostBasis::Priced);
+        spend.settle(Tier::Claude, Money::ZERO, cost, None, Timestamp(at));
+    }
+
+    #[test]
+    fn each_hour_of_the_clock_has_its_own_sum_by_tier_and_for_rent() {
+        let mut spend = spend(1_000_000);
+        spent(&mut spend, 5, HOUR - 1);
+        spent(&mut spend, 7, HOUR);
+        spend.rent(Money(60), Timestamp(HOUR));
+        spend.advance(Timestamp(HOUR + HOUR / 2), Day(1));
+        spent(&mut spend, 8, 3 * HOUR);
+        let hours: Vec<(i64, Money, Money)> =
+            spend.hours.iter().map(|hour| (hour.number, hour.tiers[Tier::Claude.index()], hour.rented)).collect();
+        // Nothing fell into the hour between: it is left out.
+        assert_eq!(hours, [(0, Money(5), Money(0)), (1, Money(7), Money(30)), (3, Money(8), Money(0))]);
+        assert_eq!((spend.hours[1].began(), spend.hours[1].total()), (Timestamp(HOUR), Money(37)));
+    }
+
+    #[test]
+    fn two_days_of_hours_are_kept_and_a_clock_set_back_loses_nothing() {
+        let mut spend = spend(1_000_000);
+        (0..60).for_each(|hour| spent(&mut spend, 1, hour * HOUR));
+        assert_eq!((spend.hours.len(), spend.hours[0].number), (48, 12));
+        spent(&mut spend, 4, 10 * HOUR);
+        assert_eq!(spend.hours.back().map(|hour| (hour.number, hour.total())), Some((59, Money(5))));
+    }
+
+    #[test]
+    fn a_forecast_takes_five_minutes_of_trend_and_goes_on_to_midnight() {
+        let mut spend = spend(1_000_000);
+        spent(&mut spend, 600, 60_000);
+        assert_eq!(spend.forecast(Timestamp(2 * HOUR), Timestamp(299_999)), None);
+        // 600 in five minutes are 7,200 an hour, for the hour that is left of the day.
+        assert_eq!(spend.forecast(Timestamp(300_000 + HOUR), Timestamp(300_000)), Some(Money(600 + 7_200)));
+        assert_eq!(spend.forecast(Timestamp(0), Timestamp(300_000)), Some(Money(600)), "midnight is past");
+    }
+
+    #[test]
+    fn a_limit_is_used_up_when_the_pace_says_so_and_only_where_there_is_one() {
+        let mut spend = spend(600 + 7_200);
+        spent(&mut spend, 600, 60_000);
+        assert_eq!(spend.used_up_at(Timestamp(200_000)), None, "less than five minutes are no trend");
+        assert_eq!(spend.used_up_at(Timestamp(300_000)), Some(Timestamp(300_000 + HOUR)));
+        spend.daily_limit = Some(Money(600));
+        assert_eq!(spend.used_up_at(Timestamp(300_000)), Some(Timestamp(300_000)), "it is used up now");
+        spend.daily_limit = None;
+        assert_eq!(spend.used_up_at(Timestamp(300_000)), None);
+        spend.daily_limit = Some(Money(1_000_000));
+        assert_eq!(spend.used_up_at(Timestamp(HOUR)), None, "nothing is being spent any more");
+    }
 }

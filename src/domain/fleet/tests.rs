@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::super::failure::{Failure, FailureClass};
 use super::super::health::ProbeReport;
+use super::super::judgement::Judgement;
 use super::super::latency::Sample;
 use super::super::money::{Cost, CostBasis};
 use super::super::privacy::Reach;
@@ -125,4 +128,53 @@ fn a_model_once_missing_is_asked_for_again_where_no_list_can_tell() {
     probe(&mut fleet, Health::Up, "1 worker", false);
     assert!(fleet.routable(&fleet.backends[0], NOW).is_err(), "not at every probe");
     assert_eq!(fleet.routable(&fleet.backends[0], NOW.after(Duration::from_secs(60))), Ok(()));
+}
+
+#[test]
+fn a_second_word_on_an_answer_replaces_the_first() {
+    let mut fleet = fleet(None);
+    let (backend, model) = (BackendId::from("one"), ModelId::from("model"));
+    fleet.judge(&backend, &model, None, Judgement::Good);
+    fleet.judge(&backend, &model, None, Judgement::Worse);
+    fleet.judge(&backend, &model, Some(Judgement::Good), Judgement::Bad);
+    assert_eq!(fleet.backends[0].models[0].judged, Judged { bad: 1, worse: 1, ..Judged::default() });
+    // A model that has gone in the meantime is judged no more.
+    fleet.judge(&backend, &"gone".into(), None, Judgement::Good);
+}
+
+proptest! {
+    /// In whatever order requests are sent and come back: those in flight are those that were not given back, and the
+    /// oldest is the oldest of them.
+    #[test]
+    fn what_is_in_flight_is_what_was_sent_and_did_not_come_back(
+        steps in proptest::collection::vec((0_u8..3, any::<prop::sample::Index>(), 0_i64..3), 0..60),
+    ) {
+        let mut fleet = fleet(None);
+        let mut held: Vec<(Permit, Timestamp)> = Vec::new();
+        let mut at = NOW;
+        for (step, which, later) in steps {
+            // Several may be sent within one millisecond.
+            at = Timestamp(at.0 + later);
+            match step {
+                _ if held.is_empty() || step == 0 => {
+                    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, at);
+                    held.push((permit.expect("it is up"), at));
+                }
+                1 => fleet.release(held.remove(which.index(held.len())).0, at),
+                _ => {
+                    let permit = held.remove(which.index(held.len())).0;
+                    let failure = None;
+                    fleet.settle(permit, &AttemptResult { sample: None, failure, usage: None, cost: Cost::UNKNOWN }, at);
+                }
+            }
+            for target in [Target::Tier(Tier::Gpu), Target::Backend("one".into()), Target::Model("one".into(), "model".into())] {
+                prop_assert_eq!(fleet.in_flight(&target) as usize, held.len());
+                prop_assert_eq!(fleet.oldest_in_flight(&target), held.iter().map(|(_, sent)| *sent).min());
+            }
+            prop_assert_eq!(fleet.oldest_in_flight(&Target::Tier(Tier::Claude)), None);
+        }
+        for (permit, _) in held {
+            fleet.release(permit, at);
+        }
+    }
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Bench;
-use crate::domain::fleet::{AdminState, PinScope};
+use crate::domain::fleet::{AdminState, CommandError, PinScope};
+use crate::domain::health::{Breaker, Health};
+use crate::domain::id::RequestId;
+use crate::domain::judgement::{Judged, Judgement};
+use crate::domain::money::Money;
 use crate::domain::task::Task;
 use crate::domain::tier::{Target, Tier};
-use crate::engine::{Command, Engine, Fact, Progress};
+use crate::engine::{CallError, Command, Engine, Fact, Progress};
 use crate::provider::scripted::{Play, Scripted, Step};
 use crate::provider::{Event, Finish};
 
@@ -210,4 +214,157 @@ async fn an_answer_asked_for_whole_says_nothing_about_the_first_token() {
         .expect("the engine lives");
     assert!(summaries[0].first_token.is_none() && summaries[0].total.is_some());
     assert!(summaries[1].first_token.is_some());
+}
+
+/// Says something, and then nothing more.
+fn stuck_after(words: &[&str]) -> Scripted {
+    let said = words.iter().map(|word| Step::Yield(Event::Text((*word).to_owned())));
+    Scripted::new([Play::Steps(said.chain([Step::Hang]).collect())])
+}
+
+/// An answer that takes so many seconds.
+fn answers_after(seconds: u64) -> Scripted {
+    let steps = [
+        Step::Yield(Event::Text("first".into())),
+        Step::Wait(Duration::from_secs(seconds)),
+        Step::Yield(Event::Done(Finish::Stop)),
+    ];
+    Scripted::new([Play::Steps(steps.into())])
+}
+
+async fn kill(engine: &Engine, target: Target) -> Result<(), CommandError> {
+    engine.command(Command::Kill { target }, &Arc::from("tester")).await
+}
+
+/// What is held against the backend of claude.
+fn blame(engine: &Engine) -> (Health, Breaker, u32) {
+    let snapshot = engine.snapshot();
+    let backend = snapshot.fleet.backend(&"claude".into()).expect("it is configured");
+    (backend.health, backend.breaker, backend.models[0].summary.failed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_has_delivered_nothing_goes_elsewhere_when_an_operator_takes_it_off() {
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(stuck_after(&[]), ok(), ok(), ok());
+    bench.engine.first_probes(Duration::from_secs(1)).await;
+    let before = blame(&bench.engine);
+    let mut answer = bench.engine.call("Explain tides").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::Attempting(_))) {}
+    kill(&bench.engine, Target::Tier(Tier::Claude)).await.expect("the tier exists");
+    let reply = answer.whole().await.expect("the next one answers");
+    assert_eq!((reply.ending.tier, reply.text.as_str()), (Tier::Frontier, "ok"));
+    assert_eq!(blame(&bench.engine), before, "the backend did nothing wrong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_has_delivered_something_is_cut_when_an_operator_takes_it_off() {
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(stuck_after(&["half an ans"]), ok(), ok(), ok());
+    bench.engine.first_probes(Duration::from_secs(1)).await;
+    let before = blame(&bench.engine);
+    let mut answer = bench.engine.call("Explain tides").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::Text(_))) {}
+    kill(&bench.engine, Target::Model("claude".into(), "model".into())).await.expect("the model exists");
+    assert!(matches!(answer.whole().await, Err(CallError::Cut(_))));
+    assert_eq!(blame(&bench.engine), before, "the backend did nothing wrong");
+    assert_eq!(bench.frontier.seen(), Vec::<String>::new(), "nothing is sent twice once a byte was delivered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_requests_off_reaches_its_target_alone_and_nothing_that_comes_later() {
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(answers_after(2), ok(), ok(), ok());
+    let mut answer = bench.engine.call("Explain tides").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::Text(_))) {}
+    kill(&bench.engine, Target::Tier(Tier::Gpu)).await.expect("the tier exists");
+    assert!(answer.whole().await.is_ok());
+    kill(&bench.engine, Target::Tier(Tier::Claude)).await.expect("the tier exists");
+    assert_eq!(tier_of(&bench.engine, "Explain tides").await, Some(Tier::Claude));
+    assert!(kill(&bench.engine, Target::Backend("nobody".into())).await.is_err());
+}
+
+/// The drains that have been told of by now.
+async fn drained(facts: &mut tokio::sync::broadcast::Receiver<Fact>) -> Vec<Target> {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let told = std::iter::from_fn(|| facts.try_recv().ok());
+    told.filter_map(|fact| if let Fact::Drained(drained) = fact { Some(drained.target.clone()) } else { None })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_told_once_when_its_last_request_has_ended() {
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(answers_after(9), ok(), ok(), ok());
+    let mut facts = bench.engine.facts();
+    let target = Target::Tier(Tier::Claude);
+    let mut answers: Vec<_> =
+        (0..2).map(|_| bench.engine.call("Explain tides").stream().expect("there is a route")).collect();
+    for answer in &mut answers {
+        while !matches!(answer.next().await, Some(Progress::Text(_))) {}
+    }
+    set(&bench.engine, target.clone(), AdminState::Drain, None).await;
+    assert_eq!(drained(&mut facts).await, [], "two are in flight");
+    drop(answers.pop());
+    assert_eq!(drained(&mut facts).await, [], "one is in flight");
+    for answer in answers {
+        answer.whole().await.expect("a drain lets it finish");
+    }
+    assert_eq!(drained(&mut facts).await, [target]);
+    tier_of(&bench.engine, "Explain tides").await;
+    assert_eq!(drained(&mut facts).await, [], "it is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_with_nothing_in_flight_is_told_at_once() {
+    let bench = Bench::answering();
+    let mut facts = bench.engine.facts();
+    let target = Target::Backend("gpu".into());
+    set(&bench.engine, target.clone(), AdminState::Drain, None).await;
+    assert_eq!(drained(&mut facts).await, [target]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_was_called_off_is_never_told() {
+    let ok = || Scripted::new([Play::answer("ok")]);
+    let bench = Bench::new(answers_after(5), ok(), ok(), ok());
+    let mut facts = bench.engine.facts();
+    let mut answer = bench.engine.call("Explain tides").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::Text(_))) {}
+    for state in [AdminState::Drain, AdminState::Ready] {
+        set(&bench.engine, Target::Tier(Tier::Claude), state, None).await;
+    }
+    answer.whole().await.expect("it finishes");
+    assert_eq!(drained(&mut facts).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_judged_and_a_second_word_replaces_the_first() {
+    let bench = Bench::answering();
+    let judge = |request, judgement| {
+        let engine = bench.engine.clone();
+        async move { engine.command(Command::Judge { request, judgement }, &Arc::from("tester")).await }
+    };
+    let judged = || bench.engine.snapshot().fleet.backends[0].models[0].judged;
+    let one = bench.engine.claude("hi").await.expect("claude answers").ending.request;
+    let other = bench.engine.claude("hi").await.expect("claude answers").ending.request;
+    for (request, judgement) in [(one, Judgement::Good), (other, Judgement::Good), (one, Judgement::Bad)] {
+        judge(request, judgement).await.expect("it was answered");
+    }
+    // The snapshot follows the reply; the next command comes after it.
+    let nobody = RequestId(uuid::Uuid::nil());
+    assert_eq!(judge(nobody, Judgement::Good).await, Err(CommandError::NotAnswered));
+    assert_eq!(judged(), Judged { good: 1, bad: 1, ..Judged::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_daily_limit_holds_for_the_next_request() {
+    let bench = Bench::answering();
+    let tester = Arc::from("tester");
+    let limit = |limit| bench.engine.command(Command::SetDailyLimit(limit), &tester);
+    assert_eq!(tier_of(&bench.engine, "Explain tides").await, Some(Tier::Claude));
+    limit(Some(Money::ZERO)).await.expect("a limit can always be set");
+    assert_eq!(tier_of(&bench.engine, "Explain tides").await, Some(Tier::Local), "only what costs nothing");
+    limit(None).await.expect("a limit can always be lifted");
+    assert_eq!(tier_of(&bench.engine, "Explain tides").await, Some(Tier::Claude));
 }
