@@ -42,7 +42,7 @@ use crate::provider::Client;
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
 pub use call::{Batch, Call};
-pub use clock::Clock;
+pub use clock::{Clock, midnight_after};
 pub use command::Command;
 pub use fact::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction, Outcome};
 pub use snapshot::Snapshot;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::Snapshot;
+use super::{Snapshot, midnight_after};
 use crate::domain::fleet::{AdminState, Backend, KeyState, Trouble};
 use crate::domain::health::Health;
 use crate::domain::money::Money;
@@ -46,9 +47,9 @@ const ENDING: Duration = Duration::from_secs(300);
 const BUDGET_WARN: i128 = 80;
 
 /// Looks at a snapshot. `probe_every` is the longest probe interval of the configuration: a probe older than three of them
-/// means that nobody looks any more.
+/// means that nobody looks any more. Times of day, and the day that the limit is for, are those of the operator's `zone`.
 #[must_use]
-pub fn warnings(snapshot: &Snapshot, probe_every: Duration, now: Timestamp) -> Vec<Warning> {
+pub fn warnings(snapshot: &Snapshot, probe_every: Duration, zone: &TimeZone, now: Timestamp) -> Vec<Warning> {
     let mut found = Vec::new();
     for tier in Tier::ALL {
         tier_warnings(snapshot, tier, now, &mut found);
@@ -57,7 +58,8 @@ pub fn warnings(snapshot: &Snapshot, probe_every: Duration, now: Timestamp) -> V
         backend_warnings(backend, probe_every, now, &mut found);
     }
     operator_warnings(snapshot, now, &mut found);
-    money_warnings(snapshot, now, &mut found);
+    money_warnings(snapshot, zone, now, &mut found);
+    machine_warnings(snapshot, &mut found);
     found.sort_by_key(|warning| warning.severity);
     found
 }
@@ -156,7 +158,7 @@ fn operator_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warnin
     }
 }
 
-fn money_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warning>) {
+fn money_warnings(snapshot: &Snapshot, zone: &TimeZone, now: Timestamp, found: &mut Vec<Warning>) {
     let spend = &snapshot.fleet.spend;
     if let Some(limit) = spend.daily_limit.filter(|limit| *limit > Money::ZERO) {
         let percent = i128::from(spend.today_total().0) * 100 / i128::from(limit.0);
@@ -167,7 +169,20 @@ fn money_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warning>)
             let words = format!("{percent} % of today's limit of {limit} is used");
             warn(found, Severity::Warning, None, words, "raise cost_limit_daily, or optimise for cost");
         }
+        let midnight = midnight_after(now, zone);
+        if let Some(at) = spend.used_up_at(now).filter(|at| now < *at && *at < midnight) {
+            let words = format!("at this burn, today's limit of {limit} is used up at {}", time_of_day(at, zone));
+            warn(found, Severity::Warning, None, words, "raise cost_limit_daily, or optimise for cost");
+        }
     }
+    let unpriced: u32 = spend.session.iter().map(|tier| tier.unknown).sum();
+    if unpriced > 0 && spend.daily_limit.is_some() {
+        let words = format!("{unpriced} attempts have no known cost, so the daily limit does not see them");
+        warn(found, Severity::Notice, None, words, "give their models a price");
+    }
+}
+
+fn machine_warnings(snapshot: &Snapshot, found: &mut Vec<Warning>) {
     let idle = snapshot.telemetry.runpod.samples().iter().filter(|gpu| {
         gpu.billed && gpu.utilisation == Some(0) && gpu.hourly.is_some_and(|hourly| hourly > Money::ZERO)
     });
@@ -182,12 +197,12 @@ fn money_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warning>)
             "stop it at RunPod, or send it work",
         );
     }
-    let unpriced: u32 = spend.session.iter().map(|tier| tier.unknown).sum();
-    if unpriced > 0 && spend.daily_limit.is_some() {
-        let words = format!("{unpriced} attempts have no known cost, so the daily limit does not see them");
-        warn(found, Severity::Notice, None, words, "give their models a price");
-    }
-    let _ = now;
+}
+
+/// To the minute: `16:40`.
+fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    stamp.to_zoned(zone.clone()).strftime("%H:%M").to_string()
 }
 
 fn coarse(duration: Duration) -> String {
@@ -251,7 +266,7 @@ mod tests {
     }
 
     fn words(snapshot: &Snapshot) -> Vec<String> {
-        warnings(snapshot, EVERY, NOW).into_iter().map(|warning| warning.words).collect()
+        warnings(snapshot, EVERY, &TimeZone::UTC, NOW).into_iter().map(|warning| warning.words).collect()
     }
 
     #[test]
@@ -267,7 +282,7 @@ mod tests {
         assert_eq!(words(&thin), ["tier local has one backend left of 2"]);
         let dead = snapshot(vec![down]);
         assert_eq!(words(&dead), ["tier local takes no requests: down: refused"]);
-        assert_eq!(warnings(&dead, EVERY, NOW)[0].severity, Severity::Critical);
+        assert_eq!(warnings(&dead, EVERY, &TimeZone::UTC, NOW)[0].severity, Severity::Critical);
     }
 
     #[test]
@@ -322,5 +337,25 @@ mod tests {
         };
         Arc::make_mut(&mut found.telemetry).runpod = GpuReadings::Ok { gpus: vec![pod], at: NOW };
         assert!(words(&found).iter().any(|words| words == "pod pod idles at $2.00/h"));
+    }
+
+    #[test]
+    fn a_limit_that_will_not_last_the_day_is_told_with_the_time() {
+        let mut found = snapshot(vec![backend("one")]);
+        let spend = Arc::make_mut(&mut Arc::make_mut(&mut found.fleet).spend);
+        spend.daily_limit = Some(Money(10_000_000_000));
+        // A dollar in the last five minutes: nine more last three quarters of an hour.
+        let cost = Cost::known(Money(1_000_000_000), CostBasis::Priced);
+        spend.settle(Tier::Claude, Money::ZERO, cost, None, ago(10));
+        let told = |zone: &TimeZone| {
+            let all = warnings(&found, EVERY, zone, NOW).into_iter();
+            all.map(|warning| (warning.severity, warning.words)).collect::<Vec<_>>()
+        };
+        // It is 03:46:40 UTC.
+        let words = |time: &str| format!("at this burn, today's limit of $10.00 is used up at {time}");
+        assert_eq!(told(&TimeZone::UTC), [(Severity::Warning, words("04:31"))]);
+        let zone = |hours| TimeZone::fixed(jiff::tz::offset(hours));
+        assert_eq!(told(&zone(5)), [(Severity::Warning, words("09:31"))]);
+        assert_eq!(told(&zone(-4)), [], "tomorrow has a limit of its own");
     }
 }

@@ -212,7 +212,7 @@ impl App {
 
     /// A new snapshot came in.
     pub fn see(&mut self, snapshot: Arc<Snapshot>) {
-        self.warnings = warnings(&snapshot, self.probe_every, self.now);
+        self.warnings = warnings(&snapshot, self.probe_every, &self.zone, self.now);
         self.live = Some(snapshot);
     }
 
