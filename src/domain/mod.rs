@@ -5,6 +5,7 @@
 //! what a drain would do and judge a new policy on old traffic.
 
 pub mod analysis;
+pub mod baseline;
 pub mod decision;
 pub mod failure;
 pub mod fleet;

@@ -47,8 +47,6 @@ pub enum Action {
     SortReverse,
     /// Lists all warnings.
     Warnings,
-    /// Shows the program's log.
-    Log,
     /// Copies the selected row or the answer.
     Copy,
     /// Turns mouse reports on or off.
@@ -79,8 +77,36 @@ pub enum Action {
     Unpin,
     /// Probes now.
     Probe,
+    /// Ends what is in flight on the selected part of the fleet.
+    Kill,
+    /// Turns the last change of the fleet around.
+    Undo,
+    /// Sets today's limit.
+    Limit,
     /// Cancels the selected request.
     Cancel,
+    /// Says that the selected answer was of use.
+    Good,
+    /// Says that the selected answer was of no use.
+    Bad,
+    /// Sends the selected prompt again, somewhere else.
+    Elsewhere,
+    /// Sends the prompt to several tiers at once.
+    Compare,
+    /// Says that the selected answer is the better one.
+    Better,
+    /// Selects the column on the left.
+    Left,
+    /// Selects the column on the right.
+    Right,
+    /// Demands privacy of the next prompts, or no longer.
+    Private,
+    /// Demands the next tier.
+    NextTier,
+    /// Sets the next aim.
+    NextAim,
+    /// Lets go of every demand.
+    NoDemands,
     /// Shows a longer span of time.
     WindowLonger,
     /// Shows a shorter span of time.
@@ -98,6 +124,10 @@ pub enum Scope {
     Anywhere,
     /// In every pane but the prompt, where letters are text.
     Browse,
+    /// Where parts of the fleet are rows.
+    Fleet,
+    /// Where requests are rows.
+    Rows,
     /// In one pane.
     In(Pane),
 }
@@ -109,6 +139,8 @@ impl Scope {
         match self {
             Self::Anywhere => true,
             Self::Browse => pane != Pane::Prompt,
+            Self::Fleet => matches!(pane, Pane::Tiers | Pane::Models),
+            Self::Rows => matches!(pane, Pane::Decisions | Pane::Requests),
             Self::In(only) => only == pane,
         }
     }
@@ -148,10 +180,9 @@ const fn changing(spec: Spec) -> Spec {
     Spec { changes: true, ..spec }
 }
 
-const TIERS: Scope = Scope::In(Pane::Tiers);
 const PROMPT: Scope = Scope::In(Pane::Prompt);
 const LATENCY: Scope = Scope::In(Pane::Latency);
-const DECISIONS: Scope = Scope::In(Pane::Decisions);
+const COMPARE: Scope = Scope::In(Pane::Compare);
 
 /// The table. Its order is that of help; within a pane, of the footer.
 pub const TABLE: &[Spec] = &[
@@ -164,6 +195,18 @@ pub const TABLE: &[Spec] = &[
         &["ctrl-j", "alt-enter", "shift-enter"],
         "start a new line in the prompt",
     ),
+    row(
+        Action::Private,
+        "private",
+        "private",
+        PROMPT,
+        &["alt-p"],
+        "keep the next prompts on this machine, or no longer",
+    ),
+    row(Action::NextTier, "next-tier", "tier", PROMPT, &["alt-t"], "demand the next tier of the next prompts"),
+    row(Action::NextAim, "next-aim", "aim", PROMPT, &["alt-o"], "set the next aim: quality, latency, cost, throughput"),
+    row(Action::Compare, "compare", "compare", PROMPT, &["alt-c"], "send the prompt to several tiers at once"),
+    row(Action::NoDemands, "no-demands", "", PROMPT, &["alt-0"], "let go of every demand on the next prompts"),
     row(Action::NewConversation, "new", "new talk", Scope::Anywhere, &["ctrl-n"], "start a new conversation"),
     row(Action::ScrollUp, "scroll-up", "", PROMPT, &["pageup"], "scroll the conversation up"),
     row(Action::ScrollDown, "scroll-down", "", PROMPT, &["pagedown"], "scroll the conversation down"),
@@ -171,21 +214,45 @@ pub const TABLE: &[Spec] = &[
         Action::Drain,
         "drain",
         "drain",
-        TIERS,
+        Scope::Fleet,
         &["d"],
         "take no new requests there, let those in flight finish",
     )),
-    changing(row(Action::Ready, "ready", "ready", TIERS, &["u"], "undo a drain or maintenance")),
-    changing(row(Action::Maint, "maint", "maint", TIERS, &["t"], "take no requests there and stop probing it")),
-    changing(row(Action::Pin, "pin", "pin", TIERS, &["p"], "send requests there first, or only there")),
-    changing(row(Action::Unpin, "unpin", "unpin", TIERS, &["shift-p"], "take the pins on it away")),
+    changing(row(Action::Ready, "ready", "ready", Scope::Fleet, &["u"], "undo a drain or maintenance")),
+    changing(row(Action::Maint, "maint", "maint", Scope::Fleet, &["t"], "take no requests there and stop probing it")),
+    changing(row(Action::Pin, "pin", "pin", Scope::Fleet, &["p"], "send requests there first, or only there")),
+    changing(row(Action::Unpin, "unpin", "unpin", Scope::Fleet, &["shift-p"], "take the pins on it away")),
+    changing(row(
+        Action::Kill,
+        "kill",
+        "",
+        Scope::Fleet,
+        &["shift-k"],
+        "end what is in flight there: what has no answer yet goes elsewhere",
+    )),
+    changing(row(Action::Limit, "limit", "limit", Scope::Browse, &["$"], "set what may be spent today")),
+    changing(row(Action::Undo, "undo", "", Scope::Browse, &["shift-u"], "turn the last change of the fleet around")),
     row(Action::Probe, "probe", "probe", Scope::Browse, &["r"], "probe the selected backend now, or all of them"),
-    changing(row(Action::Cancel, "cancel", "cancel", DECISIONS, &["x"], "cancel the selected request")),
+    changing(row(Action::Cancel, "cancel", "cancel", Scope::Rows, &["x"], "cancel the selected request")),
+    changing(row(Action::Good, "good", "good", Scope::Rows, &["+"], "say that the answer was of use")),
+    changing(row(Action::Bad, "bad", "bad", Scope::Rows, &["-"], "say that the answer was of no use")),
+    row(Action::Elsewhere, "elsewhere", "elsewhere", Scope::Rows, &["e"], "send the prompt again, somewhere else"),
+    row(Action::Left, "left", "", COMPARE, &["left", "h"], "select the answer on the left"),
+    row(Action::Right, "right", "", COMPARE, &["right", "l"], "select the answer on the right"),
+    changing(row(
+        Action::Better,
+        "better",
+        "better",
+        COMPARE,
+        &["b", "enter"],
+        "say that the selected answer is the better one",
+    )),
     row(Action::WindowLonger, "window-longer", "longer", LATENCY, &["-"], "show a longer span of time"),
     row(Action::WindowShorter, "window-shorter", "shorter", LATENCY, &["+", "="], "show a shorter span of time"),
     row(Action::Measure, "measure", "ttft/total", LATENCY, &["t"], "chart the time to first token, or the total time"),
     row(Action::ScaleMode, "scale", "scale", LATENCY, &["a"], "one scale for all tiers, or one for each"),
-    row(Action::Open, "open", "details", Scope::Browse, &["enter"], "the whole story of the selected row"),
+    row(Action::Open, "open", "details", Scope::Fleet, &["enter"], "the whole story of the selected row"),
+    row(Action::Open, "story", "story", Scope::Rows, &["enter"], "the whole story of the selected request"),
     row(Action::Filter, "filter", "filter", Scope::Browse, &["/"], "only rows with a text"),
     row(Action::Sort, "sort", "sort", Scope::Browse, &["s"], "sort by the next column"),
     row(Action::SortReverse, "sort-reverse", "", Scope::Browse, &["shift-s"], "turn the order around"),
@@ -195,11 +262,10 @@ pub const TABLE: &[Spec] = &[
     row(Action::PageDown, "page-down", "", Scope::Browse, &["pagedown", "ctrl-d"], "half a page down"),
     row(Action::Top, "top", "", Scope::Browse, &["home", "g"], "select the first row"),
     row(Action::Bottom, "bottom", "", Scope::Browse, &["end", "shift-g"], "select the last row and follow new ones"),
-    row(Action::Zoom, "zoom", "zoom", Scope::Browse, &["z"], "fill the screen with this pane"),
+    row(Action::Zoom, "zoom", "zoom", Scope::Browse, &["z"], "fill the screen with this pane, with all of its detail"),
     row(Action::Freeze, "freeze", "freeze", Scope::Browse, &["space"], "hold the display still; routing goes on"),
     row(Action::Copy, "copy", "copy", Scope::Browse, &["y"], "copy the selected row, or the answer"),
     row(Action::Warnings, "warnings", "warnings", Scope::Browse, &["w"], "list all warnings with what to do"),
-    row(Action::Log, "log", "", Scope::Browse, &["shift-l"], "show the program's log"),
     row(
         Action::Mouse,
         "mouse",
@@ -227,6 +293,11 @@ pub const TABLE: &[Spec] = &[
     row(Action::Focus(Pane::Gpu), "go-gpu", "", Scope::Browse, &["4"], "go to the GPUs"),
     row(Action::Focus(Pane::Cost), "go-cost", "", Scope::Browse, &["5"], "go to the cost"),
     row(Action::Focus(Pane::Decisions), "go-decisions", "", Scope::Browse, &["6"], "go to the decisions"),
+    row(Action::Focus(Pane::Requests), "requests", "", Scope::Browse, &["7"], "every request that passed, as a table"),
+    row(Action::Focus(Pane::Models), "models", "", Scope::Browse, &["8"], "every model: state, price, speed, success"),
+    row(Action::Focus(Pane::Spend), "spend", "", Scope::Browse, &["9"], "where the money went and where it is going"),
+    row(Action::Focus(Pane::Log), "log", "", Scope::Browse, &["0", "shift-l"], "the program's log"),
+    row(Action::Focus(Pane::Compare), "comparison", "", Scope::Browse, &["c"], "the answers of the last comparison"),
     row(
         Action::Focus(Pane::Prompt),
         "jump-prompt",
@@ -261,6 +332,16 @@ pub const TABLE: &[Spec] = &[
         &["alt-6"],
         "go to the decisions, also while typing",
     ),
+    row(
+        Action::Focus(Pane::Requests),
+        "jump-requests",
+        "",
+        Scope::Anywhere,
+        &["alt-7"],
+        "every request, also while typing",
+    ),
+    row(Action::Focus(Pane::Models), "jump-models", "", Scope::Anywhere, &["alt-8"], "every model, also while typing"),
+    row(Action::Focus(Pane::Spend), "jump-spend", "", Scope::Anywhere, &["alt-9"], "the spending, also while typing"),
     row(
         Action::Back,
         "back",

@@ -1,6 +1,6 @@
 //! The state of the screen. Nothing here performs I/O: what has to be done outside becomes an [`Effect`] for the loop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,24 +12,33 @@ use super::feed::Feed;
 use super::glyph::{self, Glyphs};
 use super::keymap::Keymap;
 use super::layout::{Layout, Pane};
-use super::overlay::confirm::Confirm;
+use super::overlay::confirm::{Confirm, Matter};
 use super::overlay::detail::Subject;
 use super::overlay::palette::Palette;
 use super::overlay::toast::Toasts;
+use super::panes::compare::ComparePane;
 use super::panes::cost::CostPane;
 use super::panes::decisions::DecisionsPane;
 use super::panes::gpu::GpuPane;
 use super::panes::latency::LatencyPane;
+use super::panes::log::LogPane;
+use super::panes::models::ModelsPane;
 use super::panes::prompt::PromptPane;
+use super::panes::requests::RequestsPane;
+use super::panes::spend::SpendPane;
 use super::panes::tiers::TiersPane;
 use super::session::Session;
 use super::theme::{ColorEnv, Theme};
 use crate::config::UiConfig;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
+use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::engine::warnings::{Warning, warnings};
 use crate::engine::{Command, Snapshot};
+
+/// How often the input is foreseen anew while only the fleet changes.
+const FORESEEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// Something to be done outside the screen.
 #[derive(Debug)]
@@ -42,8 +51,8 @@ pub enum Effect {
     CancelTurn(u64),
     /// A fault to dial in, or all of an upstream out.
     Fault(String, Option<String>),
-    /// Foresee where the input's text would go.
-    Explain(Prompt, Constraints),
+    /// A text to send to those of some tiers that can serve it, side by side.
+    Compare(String, Vec<Tier>, Constraints),
     /// A text for the clipboard.
     Copy(String),
     /// Mouse reports on or off.
@@ -69,8 +78,6 @@ pub enum Overlay {
     Detail(Subject, usize),
     /// All warnings.
     Warnings(usize),
-    /// The program's log.
-    Log(usize),
     /// A filter being typed for a pane, and what it was before.
     Filter(Pane, String),
 }
@@ -99,6 +106,8 @@ pub struct App {
     pub session: Session,
     /// The pane with the focus.
     pub focus: Pane,
+    /// The pane of the dashboard that had it last, for the way back from a screen.
+    pub board_focus: Pane,
     /// Whether it fills the screen.
     pub zoomed: bool,
     /// What lies over the panes.
@@ -121,6 +130,16 @@ pub struct App {
     pub cost: CostPane,
     /// The decisions pane.
     pub decisions: DecisionsPane,
+    /// The screen of requests.
+    pub requests: RequestsPane,
+    /// The screen of models.
+    pub models: ModelsPane,
+    /// The screen of spending.
+    pub spend: SpendPane,
+    /// The screen of the log.
+    pub log_pane: LogPane,
+    /// The screen of answers side by side.
+    pub comparison: ComparePane,
     /// Keys.
     pub keymap: Keymap,
     /// Colours.
@@ -149,11 +168,19 @@ pub struct App {
     pub faults: Option<Faults>,
     /// Since when a second ctrl-c or `q` leaves.
     pub armed: Option<Timestamp>,
+    /// What turns the last change of the fleet around.
+    pub undo: Option<Matter>,
+    /// A change of an admin state that was asked for and not confirmed by the engine yet.
+    pub requested: Option<(Target, Timestamp)>,
+    /// Whether the input has to be foreseen anew before the next frame.
+    pub forecast_due: bool,
+    /// When the input was foreseen last.
+    forecast_at: Timestamp,
     /// When Esc interrupted an answer.
     pub interrupted: Option<Timestamp>,
     /// When Esc left the prompt.
     pub left_prompt: Option<Timestamp>,
-    effects: Vec<Effect>,
+    effects: VecDeque<Effect>,
 }
 
 impl App {
@@ -172,6 +199,7 @@ impl App {
             feed: Feed::default(),
             session: Session::default(),
             focus: Pane::Prompt,
+            board_focus: Pane::Tiers,
             zoomed: false,
             overlay: None,
             toasts,
@@ -183,6 +211,11 @@ impl App {
             gpu: GpuPane::default(),
             cost: CostPane::default(),
             decisions: DecisionsPane::default(),
+            requests: RequestsPane::default(),
+            models: ModelsPane::default(),
+            spend: SpendPane::default(),
+            log_pane: LogPane::default(),
+            comparison: ComparePane::default(),
             keymap,
             theme: Theme::resolve(ui, env),
             glyphs: glyph::choose(ui.ascii, utf8),
@@ -197,9 +230,13 @@ impl App {
             read_only: ui.read_only,
             faults: None,
             armed: None,
+            undo: None,
+            requested: None,
+            forecast_due: false,
+            forecast_at: now,
             interrupted: None,
             left_prompt: None,
-            effects: Vec::new(),
+            effects: VecDeque::new(),
         }
     }
 
@@ -213,6 +250,12 @@ impl App {
     /// A new snapshot came in.
     pub fn see(&mut self, snapshot: Arc<Snapshot>) {
         self.warnings = warnings(&snapshot, self.probe_every, &self.zone, self.now);
+        self.gpu.remember(&snapshot.telemetry);
+        // What is typed would perhaps go elsewhere now; not more often than anybody could read it.
+        if !self.prompt.is_blank() && self.now.since(self.forecast_at) >= FORESEEN_AGAIN {
+            self.forecast_at = self.now;
+            self.forecast_due = true;
+        }
         self.live = Some(snapshot);
     }
 
@@ -225,13 +268,13 @@ impl App {
         }
     }
 
-    /// What is to be done outside, in order; empties the list.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+    /// What is to be done outside next, in order.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
     }
 
     /// Asks for something to be done outside.
     pub fn effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
+        self.effects.push_back(effect);
     }
 }

@@ -39,6 +39,8 @@ pub struct Glyphs {
     pub gap: &'static str,
     /// Bars of rising height, from one eighth to full.
     pub bars: [&'static str; 8],
+    /// Bars of rising length, from one eighth to full.
+    pub across: [&'static str; 8],
     /// The filled and the empty part of a meter.
     pub meter: [&'static str; 2],
     /// Degrees Celsius.
@@ -72,6 +74,7 @@ pub const UNICODE: Glyphs = Glyphs {
     failed: "×",
     gap: "·",
     bars: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+    across: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
     meter: ["■", "·"],
     celsius: "°C",
     spinner: &["◜", "◝", "◞", "◟"],
@@ -110,6 +113,7 @@ pub const ASCII: Glyphs = Glyphs {
     failed: "x",
     gap: ".",
     bars: ["_", "_", ".", ":", "-", "=", "+", "#"],
+    across: [".", ".", ".", "-", "-", "-", "=", "="],
     meter: ["#", "."],
     celsius: "C",
     spinner: &["|", "/", "-", "\\"],

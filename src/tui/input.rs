@@ -47,6 +47,10 @@ fn on_key(app: &mut App, event: KeyEvent) {
         on_overlay_key(app, overlay, event, action);
         return;
     }
+    if app.focus == Pane::Prompt && app.prompt.proposal_key(event) {
+        app.foresee();
+        return;
+    }
     if let Some(action) = action {
         app.act(action);
         return;
@@ -82,7 +86,7 @@ fn on_paste(app: &mut App, pasted: &str) {
         Some(_) => {}
         None => {
             // A paste is text, wherever the focus is; it never becomes keys.
-            app.focus = Pane::Prompt;
+            app.go(Pane::Prompt);
             app.prompt.paste(pasted);
             app.foresee();
         }
@@ -109,14 +113,20 @@ fn on_overlay_key(app: &mut App, overlay: Overlay, event: KeyEvent, action: Opti
             match confirm.key(event, &snapshot.fleet, app.now) {
                 confirm::Answer::Stay => app.overlay = Some(Overlay::Confirm(confirm)),
                 confirm::Answer::No => {}
-                confirm::Answer::Yes(command) => app.effect(Effect::Command(command)),
+                confirm::Answer::Yes(command) => app.order(command),
             }
         }
         Overlay::Filter(pane, before) => filter_key(app, pane, before, event),
         Overlay::Help(scroll) => scroll_key(app, event, scroll, Overlay::Help),
         Overlay::Warnings(scroll) => scroll_key(app, event, scroll, Overlay::Warnings),
-        Overlay::Log(scroll) => scroll_key(app, event, scroll, Overlay::Log),
         Overlay::Detail(subject, scroll) => {
+            // What can be done to a request can be done where its story is read.
+            let rows = matches!(app.focus, Pane::Decisions | Pane::Requests);
+            if let Some(action) = action.filter(|action| rows && App::counts_in_details(*action)) {
+                app.overlay = Some(Overlay::Detail(subject, scroll));
+                app.act(action);
+                return;
+            }
             scroll_key(app, event, scroll, |scroll| Overlay::Detail(subject, scroll));
         }
     }
@@ -160,13 +170,13 @@ fn on_mouse(app: &mut App, mouse: MouseEvent) {
     }
     let Some(pane) = app.layout.at(mouse.column, mouse.row) else { return };
     match mouse.kind {
-        MouseEventKind::Down(MouseButton::Left) => app.focus = pane,
+        MouseEventKind::Down(MouseButton::Left) => app.go(pane),
         MouseEventKind::ScrollUp => {
-            app.focus = pane;
+            app.go(pane);
             app.act(if pane == Pane::Prompt { Action::ScrollUp } else { Action::Up });
         }
         MouseEventKind::ScrollDown => {
-            app.focus = pane;
+            app.go(pane);
             app.act(if pane == Pane::Prompt { Action::ScrollDown } else { Action::Down });
         }
         _ => {}

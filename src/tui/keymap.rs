@@ -236,11 +236,18 @@ impl Keymap {
     /// The footer's hints for a pane, the pane's own first.
     #[must_use]
     pub fn hints(&self, focus: Pane) -> Vec<(Key, &'static str)> {
-        let own = |binding: &&Binding| binding.spec.scope == Scope::In(focus);
+        let own = |binding: &&Binding| !matches!(binding.spec.scope, Scope::Anywhere | Scope::Browse);
         let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
-        // Only panes with rows have something to filter, sort and open.
-        let rows = matches!(focus, Pane::Tiers | Pane::Decisions);
-        let idle = move |action| !rows && matches!(action, Action::Filter | Action::Sort | Action::Open);
+        // Only panes with rows have something to filter and sort, only those of the dashboard can be zoomed.
+        let sorted = matches!(focus, Pane::Tiers | Pane::Models | Pane::Decisions | Pane::Requests);
+        let idle = move |action| match action {
+            Action::Sort => !sorted,
+            Action::Filter => !sorted && focus != Pane::Log,
+            Action::Zoom => focus.is_screen(),
+            Action::Probe => !matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
+            Action::Limit => !matches!(focus, Pane::Cost | Pane::Spend),
+            _ => false,
+        };
         let worth = move |binding: &&Binding| !binding.spec.hint.is_empty() && !idle(binding.spec.action);
         let shown = || self.active(focus).filter(worth);
         let mut hints: Vec<(Key, &'static str)> = Vec::new();

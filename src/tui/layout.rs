@@ -18,11 +18,37 @@ pub enum Pane {
     Cost,
     /// What was decided, done and observed.
     Decisions,
+    /// Every request that passed.
+    Requests,
+    /// Every model.
+    Models,
+    /// Where the money went and where it is going.
+    Spend,
+    /// The program's log.
+    Log,
+    /// One prompt's answers side by side.
+    Compare,
 }
 
 impl Pane {
-    /// Every pane, in the order of the focus and of the number keys.
-    pub const ALL: [Self; 6] = [Self::Prompt, Self::Tiers, Self::Latency, Self::Gpu, Self::Cost, Self::Decisions];
+    /// The panes of the dashboard, in the order of the focus and of the number keys.
+    pub const BOARD: [Self; 6] = [Self::Prompt, Self::Tiers, Self::Latency, Self::Gpu, Self::Cost, Self::Decisions];
+    /// Those that have the whole screen to themselves.
+    pub const SCREENS: [Self; 5] = [Self::Requests, Self::Models, Self::Spend, Self::Log, Self::Compare];
+    /// Every pane, by [`Pane::index`].
+    pub const ALL: [Self; 11] = [
+        Self::Prompt,
+        Self::Tiers,
+        Self::Latency,
+        Self::Gpu,
+        Self::Cost,
+        Self::Decisions,
+        Self::Requests,
+        Self::Models,
+        Self::Spend,
+        Self::Log,
+        Self::Compare,
+    ];
 
     /// Its title.
     #[must_use]
@@ -34,6 +60,35 @@ impl Pane {
             Self::Gpu => "gpu",
             Self::Cost => "cost",
             Self::Decisions => "decisions",
+            Self::Requests => "requests",
+            Self::Models => "models",
+            Self::Spend => "spend",
+            Self::Log => "log",
+            Self::Compare => "compare",
+        }
+    }
+
+    /// Whether it has the whole screen to itself.
+    #[must_use]
+    pub const fn is_screen(self) -> bool {
+        matches!(self, Self::Requests | Self::Models | Self::Spend | Self::Log | Self::Compare)
+    }
+
+    /// The key that leads to it, as its title shows it.
+    #[must_use]
+    pub const fn key(self) -> char {
+        match self {
+            Self::Prompt => '1',
+            Self::Tiers => '2',
+            Self::Latency => '3',
+            Self::Gpu => '4',
+            Self::Cost => '5',
+            Self::Decisions => '6',
+            Self::Requests => '7',
+            Self::Models => '8',
+            Self::Spend => '9',
+            Self::Log => '0',
+            Self::Compare => 'c',
         }
     }
 
@@ -94,7 +149,7 @@ pub struct Layout {
     /// The worst warning.
     pub warning: Rect,
     /// Panes, by [`Pane::index`].
-    pub panes: [Rect; 6],
+    pub panes: [Rect; 11],
     /// The last line.
     pub footer: Rect,
 }
@@ -120,7 +175,8 @@ impl Layout {
         let mut rest = area;
         layout.header = take_top(&mut rest, 1);
         if size == Size::Tiny {
-            layout.panes[Pane::Prompt.index()] = rest;
+            let shown = if wishes.focus.is_screen() { wishes.focus } else { Pane::Prompt };
+            layout.panes[shown.index()] = rest;
             return layout;
         }
         layout.footer = take_bottom(&mut rest, 1);
@@ -128,7 +184,7 @@ impl Layout {
         if wishes.warning && area.height >= 24 {
             layout.warning = take_top(&mut rest, 1);
         }
-        if wishes.zoomed || size == Size::Small {
+        if wishes.zoomed || wishes.focus.is_screen() || size == Size::Small {
             layout.panes[wishes.focus.index()] = rest;
         } else if size == Size::Large {
             layout.large(rest, wishes);
@@ -163,8 +219,9 @@ impl Layout {
         self.place([prompt, rest, latency, gpu, cost, decisions]);
     }
 
+    /// The panes of the dashboard, in the order of [`Pane::BOARD`].
     fn place(&mut self, panes: [Rect; 6]) {
-        self.panes = panes;
+        self.panes[..6].copy_from_slice(&panes);
     }
 }
 
@@ -217,7 +274,7 @@ mod tests {
     fn every_pane_shows_at_once_from_80x24() {
         for (width, height) in [(80, 24), (100, 30), (120, 36), (120, 40), (200, 60), (300, 100)] {
             let layout = lay(width, height, Wishes { fleet_rows: 10, warning: true, ..Wishes::default() });
-            for pane in Pane::ALL {
+            for pane in Pane::BOARD {
                 let area = layout.pane(pane);
                 assert!(area.width >= 20 && area.height >= 4, "{pane:?} {area} at {width}x{height}");
             }
@@ -249,7 +306,7 @@ mod tests {
     #[test]
     fn a_click_finds_the_pane_that_is_drawn_there() {
         let layout = lay(120, 40, Wishes { fleet_rows: 10, ..Wishes::default() });
-        for pane in Pane::ALL {
+        for pane in Pane::BOARD {
             let area = layout.pane(pane);
             assert_eq!(layout.at(area.x + 1, area.y + 1), Some(pane));
         }

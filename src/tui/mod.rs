@@ -22,6 +22,7 @@ pub mod layout;
 pub mod overlay;
 pub mod panes;
 pub mod session;
+pub mod slash;
 pub mod status;
 pub mod terminal;
 pub mod text;

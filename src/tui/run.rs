@@ -15,16 +15,18 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::app::{App, Effect, Overlay};
+use super::app::{App, Effect};
 use super::backing::{Backing, LogLine};
 use super::frame::Pacer;
 use super::input::{self, Events};
+use super::layout::Pane;
 use super::session::TurnEvent;
 use super::terminal::{Screen, Surface};
 use super::theme::ColorEnv;
 use super::{glyph, view};
 use crate::config::UiConfig;
 use crate::domain::money::Money;
+use crate::domain::request::Constraints;
 use crate::domain::spend::Book;
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
@@ -216,6 +218,7 @@ pub async fn run_on(
             }
             () = pacer.wait() => {
                 desk.tick();
+                desk.foresee();
                 surface.draw(&mut |frame| {
                     let area = frame.area();
                     view::draw(&mut desk.app, area, frame.buffer_mut());
@@ -232,7 +235,7 @@ pub async fn run_on(
                 desk.app.toasts.error("a task of the screen failed: see the log", desk.app.now);
             }
         }
-        for effect in desk.app.take_effects() {
+        while let Some(effect) = desk.app.next_effect() {
             match effect {
                 Effect::Copy(text) => surface.copy(&text)?,
                 Effect::Mouse(on) => surface.mouse(on)?,
@@ -278,8 +281,15 @@ struct Desk {
 impl Desk {
     fn tick(&mut self) {
         self.app.now = self.backing.now();
-        if matches!(self.app.overlay, Some(Overlay::Log(_))) {
+        if self.app.focus == Pane::Log {
             self.app.log = (self.log)();
+        }
+    }
+
+    /// Works out where what is typed would go: once a frame at the most, however fast the keys come.
+    fn foresee(&mut self) {
+        if let Some((prompt, demands)) = self.app.forecast_request() {
+            self.app.prompt.forecast = Some(Arc::new(self.backing.explain(&prompt, &demands)));
         }
     }
 
@@ -309,8 +319,9 @@ impl Desk {
                     self.turns.remove(&key);
                 }
             }
-            Report::Command(command, Ok(())) => self.app.toasts.say(format!("done: {}", command.words()), self.app.now),
+            Report::Command(command, Ok(())) => self.app.done(&command),
             Report::Command(command, Err(error)) => {
+                self.app.requested = None;
                 self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
             }
         }
@@ -358,8 +369,14 @@ impl Desk {
                     Err(error) => self.app.toasts.error(error, self.app.now),
                 }
             }
-            Effect::Explain(prompt, constraints) => {
-                self.app.prompt.forecast = Some(Arc::new(self.backing.explain(&prompt, &constraints)));
+            Effect::Compare(text, tiers, demands) => {
+                let prompt = self.app.session.prompt(&text);
+                let serves = |tier: &Tier| {
+                    let demands = Constraints { tier: Some(*tier), fallback: false, ..demands.clone() };
+                    self.backing.explain(&prompt, &demands).chosen().is_some()
+                };
+                let able: Vec<Tier> = tiers.into_iter().filter(serves).collect();
+                self.app.open_comparison(&text, &able, &demands);
             }
             Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw => {}
         }

@@ -52,6 +52,8 @@ pub struct Turn {
     pub key: u64,
     /// Which conversation.
     pub conversation: u32,
+    /// Which comparison it is a part of. It joins the conversation when it was said to be the better answer.
+    pub comparison: Option<usize>,
     /// What was asked.
     pub question: String,
     /// When it was sent.
@@ -246,11 +248,24 @@ fn broken(error: &CallError) -> Phase {
     }
 }
 
+/// One prompt asked of several tiers at once.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What was asked.
+    pub question: String,
+    /// Its turns, by their keys.
+    pub turns: Vec<u64>,
+    /// Which of them was said to be the better one.
+    pub better: Option<u64>,
+}
+
 /// All turns, oldest first.
 #[derive(Default)]
 pub struct Session {
     /// The turns.
     pub turns: Vec<Turn>,
+    /// The comparisons, oldest first.
+    pub comparisons: Vec<Comparison>,
     conversation: u32,
     next: u64,
 }
@@ -269,7 +284,39 @@ impl Session {
     }
 
     fn in_conversation(&self) -> impl Iterator<Item = &Turn> {
-        self.turns.iter().filter(|turn| turn.conversation == self.conversation && matches!(turn.phase, Phase::Whole(_)))
+        self.turns.iter().filter(|turn| {
+            turn.conversation == self.conversation && self.is_told(turn) && matches!(turn.phase, Phase::Whole(_))
+        })
+    }
+
+    /// Whether a turn belongs to the talk: answers under comparison do only once one of them was chosen.
+    #[must_use]
+    pub fn is_told(&self, turn: &Turn) -> bool {
+        let chosen = |index: usize| self.comparisons.get(index).and_then(|comparison| comparison.better);
+        turn.comparison.is_none_or(|index| chosen(index) == Some(turn.key))
+    }
+
+    /// Opens a turn for each of several tiers. Returns their keys.
+    pub fn open_comparison(&mut self, question: &str, tiers: usize, now: Timestamp) -> Vec<u64> {
+        let index = self.comparisons.len();
+        let turns: Vec<u64> = (0..tiers).map(|_| self.open(question.to_owned(), now)).collect();
+        for turn in self.turns.iter_mut().filter(|turn| turns.contains(&turn.key)) {
+            turn.comparison = Some(index);
+        }
+        self.comparisons.push(Comparison { question: question.to_owned(), turns: turns.clone(), better: None });
+        turns
+    }
+
+    /// The turn of a key.
+    #[must_use]
+    pub fn turn(&self, key: u64) -> Option<&Turn> {
+        self.turns.iter().find(|turn| turn.key == key)
+    }
+
+    /// The turn of a request.
+    #[must_use]
+    pub fn of_request(&self, request: RequestId) -> Option<&Turn> {
+        self.turns.iter().find(|turn| turn.request() == Some(request))
     }
 
     /// Starts a new conversation; the old one stays on the screen.
@@ -301,6 +348,7 @@ impl Session {
         self.turns.push(Turn {
             key,
             conversation: self.conversation,
+            comparison: None,
             question,
             sent: now,
             ended: None,

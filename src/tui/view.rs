@@ -8,9 +8,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::app::{App, Overlay};
+use super::feed::Kind;
 use super::layout::{Layout, Pane, Size, Wishes};
 use super::overlay::palette::Palette;
 use super::overlay::{detail, help, scrolled, window};
+use super::panes::decisions::matches;
 use super::panes::header::{self, Modes};
 use super::panes::tiers::Detail;
 use super::panes::{Ctx, put};
@@ -34,9 +36,22 @@ pub fn prepare(app: &mut App) {
             _ => Detail::Backends,
         };
         app.tiers.prepare(fleet, detail, app.now);
+        if app.focus == Pane::Models {
+            app.models.prepare(fleet);
+        }
     }
     let feed = app.frozen.as_ref().map_or(&app.feed, |frozen| &frozen.feed);
-    app.decisions.prepare(feed);
+    app.decisions.rows.prepare(feed, matches);
+    if app.focus == Pane::Requests {
+        app.requests.rows.prepare(feed, matches);
+    }
+    if let (Some(Overlay::Confirm(confirm)), Some(live)) = (&mut app.overlay, &app.live) {
+        let decisions = app.feed.rows().rev().filter_map(|row| match &row.kind {
+            Kind::Request(request) => Some(&*request.decision),
+            Kind::Operator(_) | Kind::Drained(_) | Kind::Health(_) | Kind::Missed(_) => None,
+        });
+        confirm.look_ahead(decisions, live, app.now);
+    }
 }
 
 impl App {
@@ -87,6 +102,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
         focus: app.focus,
         zoomed: app.zoomed,
         size: layout.size,
+        requested: app.requested.as_ref().map(|(target, _)| target),
         animations: app.animations,
         changes,
     };
@@ -117,6 +133,11 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
             Pane::Gpu => app.gpu.render(&ctx, area, buf),
             Pane::Cost => app.cost.render(&ctx, area, buf),
             Pane::Decisions => app.decisions.render(&ctx, feed, area, buf),
+            Pane::Requests => app.requests.render(&ctx, feed, area, buf),
+            Pane::Models => app.models.render(&ctx, area, buf),
+            Pane::Spend => app.spend.render(&ctx, area, buf),
+            Pane::Log => app.log_pane.render(&live, &app.log, area, buf),
+            Pane::Compare => app.comparison.render(&live, &mut app.session, area, buf),
         }
     }
     let mut hints = Vec::new();
@@ -137,22 +158,20 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
             }
             Overlay::Detail(subject, scroll) => {
                 detail::render(&ctx, subject, feed, scroll, middle, buf);
-                reading_hints()
+                detail::hints(&ctx, subject)
             }
             Overlay::Warnings(scroll) => {
                 let lines = warning_lines(&live, &app.warnings);
                 reading(&ctx, "warnings", &lines, scroll, middle, buf);
                 reading_hints()
             }
-            Overlay::Log(scroll) => {
-                let lines = log_lines(&live, &app.log);
-                reading(&ctx, "log", &lines, scroll, middle, buf);
-                reading_hints()
-            }
             Overlay::Filter(pane, _) => {
                 let filter = match pane {
                     Pane::Tiers => app.tiers.filter.clone(),
-                    _ => app.decisions.filter.clone(),
+                    Pane::Models => app.models.filter.clone(),
+                    Pane::Log => app.log_pane.filter.clone(),
+                    Pane::Requests => app.requests.rows.filter.clone(),
+                    _ => app.decisions.rows.filter.clone(),
                 };
                 let line = Line::from(vec![
                     ctx.span(Role::Accent, " /"),
@@ -198,24 +217,4 @@ fn warning_lines(ctx: &Ctx<'_>, warnings: &[crate::engine::warnings::Warning]) -
         ));
     }
     lines
-}
-
-fn log_lines(ctx: &Ctx<'_>, log: &[super::backing::LogLine]) -> Vec<Line<'static>> {
-    if log.is_empty() {
-        return vec![Line::from(ctx.span(Role::Dim, "nothing logged yet"))];
-    }
-    log.iter()
-        .map(|line| {
-            let role = match line.level {
-                "ERROR" => Role::Bad,
-                "WARN" => Role::Warn,
-                _ => Role::Dim,
-            };
-            Line::from(vec![
-                ctx.span(Role::Dim, format!("{} ", ctx.clock(line.at))),
-                ctx.span(role, text::pad(line.level, 6)),
-                ctx.span(Role::Text, text::sanitise_line(&line.text)),
-            ])
-        })
-        .collect()
 }

@@ -5,11 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{scrolled, window};
-use crate::domain::decision::{Candidate, Decision};
+use crate::domain::decision::{Candidate, Decision, decide};
 use crate::domain::fleet::{Backend, KeyState};
 use crate::domain::health::BreakerState;
+use crate::domain::money::{Cost, Money};
 use crate::domain::tier::Target;
 use crate::engine::Attempt;
+use crate::tui::action::Action;
 use crate::tui::feed::{Feed, Kind, RequestRow};
 use crate::tui::panes::Ctx;
 use crate::tui::panes::decisions::{cost_text, outcome};
@@ -68,6 +70,22 @@ pub fn render(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed, scroll: &mut usize,
     scrolled(ctx, &lines, scroll, inner, buf);
 }
 
+/// The keys that count while details are read, for the footer.
+#[must_use]
+pub fn hints(ctx: &Ctx<'_>, subject: &Subject) -> Vec<(String, String)> {
+    let mut hints: Vec<(String, String)> = Vec::new();
+    if matches!(subject, Subject::Row(_)) {
+        for action in [Action::Good, Action::Bad, Action::Elsewhere, Action::Cancel, Action::Copy] {
+            let spec = ctx.keymap.active(ctx.focus).find(|binding| binding.spec.action == action);
+            if let Some((binding, key)) = spec.and_then(|binding| Some((binding, binding.keys.first()?))) {
+                hints.push((key.to_string(), binding.spec.hint.to_owned()));
+            }
+        }
+    }
+    hints.extend([("up/down", "scroll"), ("esc", "close")].map(|(key, words)| (key.to_owned(), words.to_owned())));
+    hints
+}
+
 fn fact(ctx: &Ctx<'_>, name: &str, value: &str) -> Line<'static> {
     Line::from(vec![ctx.span(Role::Dim, text::pad(name, 12)), ctx.span(Role::Text, text::sanitise_line(value))])
 }
@@ -123,6 +141,86 @@ fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Line<'static>
     candidates(ctx, decision, columns, &mut lines);
     rejections(ctx, decision, columns, &mut lines);
     attempts(ctx, row, columns, &mut lines);
+    outcome_lines(ctx, row, &mut lines);
+    lines.extend(now_lines(ctx, decision, columns));
+    lines
+}
+
+/// What it cost and took against what was predicted, and what somebody thought of it.
+fn outcome_lines(ctx: &Ctx<'_>, row: &RequestRow, lines: &mut Vec<Line<'static>>) {
+    let Some(end) = &row.finished else { return };
+    lines.push(title(ctx, "in the end"));
+    let (word, role) = outcome(end.outcome);
+    lines.push(Line::from(vec![
+        ctx.span(Role::Dim, text::pad("outcome", 12)),
+        ctx.span(role, word),
+        ctx.span(Role::Dim, format!(" after {}", text::duration(end.total))),
+    ]));
+    if let Some(why) = &end.why {
+        lines.push(fact(ctx, "why", why));
+    }
+    // The prediction was for the candidate that answered, which may not have been the first.
+    let answered = row.attempts.last().filter(|attempt| attempt.outcome.is_ok());
+    let predicted = answered.and_then(|attempt| {
+        let same = |one: &&Candidate| one.backend == attempt.backend && one.model == attempt.model;
+        row.decision.candidates.iter().find(same).map(|one| (attempt, one.estimate))
+    });
+    if let Some((attempt, estimate)) = predicted {
+        let actual = cost_text(ctx, row.cost().unwrap_or(Cost::UNKNOWN));
+        let cost = estimate.cost.map_or_else(|| "price unknown".to_owned(), |cost| format!("~{cost}"));
+        lines.push(fact(ctx, "cost", &format!("{actual}, predicted {cost}{}", off(row.cost(), estimate.cost))));
+        let actual = attempt.first_token.map_or_else(|| "came whole".to_owned(), text::duration);
+        let expected = text::millis(u64::from(estimate.first_token_ms));
+        lines.push(fact(ctx, "first token", &format!("{actual}, expected within {expected}")));
+        if let Some(usage) = attempt.usage {
+            let words = format!(
+                "{} in, {} out, predicted ~{} in, ~{} to {} out",
+                usage.prompt(),
+                usage.output,
+                estimate.input_tokens,
+                estimate.output_tokens.p50,
+                estimate.output_tokens.p90
+            );
+            lines.push(fact(ctx, "tokens", &words));
+        }
+    }
+    if let Some(judgement) = row.judgement {
+        lines.push(fact(ctx, "judged", judgement.name()));
+    }
+    lines.push(Line::default());
+}
+
+/// By how much a cost differs from its prediction.
+fn off(actual: Option<Cost>, predicted: Option<Money>) -> String {
+    let actual = actual.and_then(|cost| cost.amount);
+    match (actual, predicted) {
+        (Some(actual), Some(predicted)) if predicted > Money::ZERO => {
+            text::percent(actual.0 - predicted.0, predicted.0).map_or_else(String::new, |off| format!(" ({off:+.0} %)"))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where the same request would go at this moment.
+fn now_lines(ctx: &Ctx<'_>, then: &Decision, columns: usize) -> Vec<Line<'static>> {
+    let Some(snapshot) = ctx.snapshot else { return Vec::new() };
+    let now = decide(then.matter(), &snapshot.fleet, &snapshot.policy, ctx.now);
+    let place = |one: &Candidate| (one.backend.clone(), one.model.clone());
+    let same = now.chosen().map(place) == then.chosen().map(place);
+    let words = match now.chosen() {
+        Some(_) if same => "it would go the same way".to_owned(),
+        Some(one) => format!("it would go to {} {} on {}", one.tier, one.model, one.backend),
+        None => "nobody could serve it".to_owned(),
+    };
+    let mut lines = vec![title(ctx, "if it came now"), fact(ctx, "where", &words)];
+    if !same {
+        let why = text::fit(&text::sanitise_line(&now.headline()), columns.saturating_sub(12), ctx.glyphs.ellipsis);
+        lines.push(fact(ctx, "why", &why));
+    }
+    let cost = |decision: &Decision| decision.chosen().and_then(|one| one.estimate.cost);
+    if let (Some(now), Some(then)) = (cost(&now), cost(then)) {
+        lines.push(fact(ctx, "cost", &format!("~{now}, then ~{then} was predicted")));
+    }
     lines
 }
 

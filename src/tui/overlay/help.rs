@@ -23,9 +23,10 @@ const COLUMN: usize = 78;
 pub fn render(ctx: &Ctx<'_>, scroll: &mut usize, area: Rect, buf: &mut Buffer) {
     let columns = if area.width >= TWO_COLUMNS { 2 } else { 1 };
     let width = (usize::from(area.width.saturating_sub(8)) / columns).min(COLUMN);
-    let mut scopes = vec![Scope::In(ctx.focus)];
-    scopes.extend(Pane::ALL.map(Scope::In).into_iter().filter(|scope| *scope != Scope::In(ctx.focus)));
-    scopes.extend([Scope::Browse, Scope::Anywhere]);
+    let all = Pane::ALL.map(Scope::In).into_iter().chain([Scope::Fleet, Scope::Rows, Scope::Browse, Scope::Anywhere]);
+    let general = |scope: &Scope| matches!(scope, Scope::Browse | Scope::Anywhere);
+    let (here, elsewhere): (Vec<Scope>, Vec<Scope>) = all.partition(|scope| scope.covers(ctx.focus) && !general(scope));
+    let scopes = here.into_iter().chain(elsewhere);
     let mut blocks: Vec<Vec<Line<'static>>> =
         scopes.into_iter().map(|scope| keys(ctx, scope, width)).filter(|block| !block.is_empty()).collect();
     blocks.push(signs(ctx, width));
@@ -41,15 +42,18 @@ fn keys(ctx: &Ctx<'_>, scope: Scope, width: usize) -> Vec<Line<'static>> {
     let title = match scope {
         Scope::Anywhere => "everywhere, also while typing".to_owned(),
         Scope::Browse => "in every pane but the prompt".to_owned(),
+        Scope::Fleet => "in tiers and models".to_owned(),
+        Scope::Rows => "in decisions and requests".to_owned(),
         Scope::In(pane) => format!("in {}", pane.name()),
     };
     let bound: Vec<&Binding> =
         ctx.keymap.all().filter(|binding| binding.spec.scope == scope && !binding.keys.is_empty()).collect();
-    let jumps: Vec<&&Binding> = bound.iter().filter(|one| matches!(one.spec.action, Action::Focus(_))).collect();
-    // The six numbers are one row, unless somebody gave them other keys.
+    let board = |action| matches!(action, Action::Focus(pane) if !pane.is_screen());
+    let jumps: Vec<&&Binding> = bound.iter().filter(|one| board(one.spec.action)).collect();
+    // The numbers of the dashboard's panes are one row, unless somebody gave them other keys.
     let usual =
         jumps.iter().all(|one| one.keys.iter().zip(one.spec.keys).all(|(key, usual)| key.to_string() == *usual));
-    let together = if usual && jumps.len() == Pane::ALL.len() { jumps } else { Vec::new() };
+    let together = if usual && jumps.len() == Pane::BOARD.len() { jumps } else { Vec::new() };
     let mut lines = Vec::new();
     for binding in &bound {
         let (keys, words) = match together.iter().position(|one| one.spec.name == binding.spec.name) {

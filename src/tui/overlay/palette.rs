@@ -11,6 +11,7 @@ use super::window;
 use crate::domain::fleet::Fleet;
 use crate::domain::request::{Optimize, Privacy};
 use crate::domain::tier::{Target, Tier};
+use crate::domain::time::Timestamp;
 use crate::tui::action::Action;
 use crate::tui::backing::Faults;
 use crate::tui::keymap::Keymap;
@@ -37,6 +38,8 @@ pub enum Run {
     NoDemands,
     /// Changes the colours.
     Theme(Colours),
+    /// Sends the prompt of a turn again, to one part of the fleet.
+    SendAgain(u64, Target),
 }
 
 /// An entry.
@@ -107,6 +110,26 @@ impl Palette {
                 entries.push(fault(None));
             }
         }
+        let mut palette = Self { entries, found: Vec::new(), typed: String::new(), cursor: Cursor::default() };
+        palette.search();
+        palette
+    }
+
+    /// Every place that a turn's prompt could be sent to.
+    #[must_use]
+    pub fn elsewhere(turn: u64, fleet: &Fleet, now: Timestamp) -> Self {
+        let serves = |target: &Target| {
+            fleet.within(target).any(|(backend, model)| {
+                fleet.backend_routable(backend, now).is_ok() && fleet.model_routable(model, now).is_ok()
+            })
+        };
+        let entry = |(name, target): (String, Target)| Entry {
+            name,
+            words: format!("send it again to {target}"),
+            key: String::new(),
+            run: Run::SendAgain(turn, target),
+        };
+        let entries = targets(fleet).into_iter().filter(|(_, target)| serves(target)).map(entry).collect();
         let mut palette = Self { entries, found: Vec::new(), typed: String::new(), cursor: Cursor::default() };
         palette.search();
         palette
@@ -288,6 +311,7 @@ fn on_target(name: &str, target: &Target) -> Vec<Entry> {
         (Verb::Maint, "maint", "take no requests there and stop probing it"),
         (Verb::Pin, "pin", "send requests there first, or only there"),
         (Verb::Unpin, "unpin", "take the pins on it away"),
+        (Verb::Kill, "kill", "end what is in flight there"),
     ]
     .map(|(verb, word, words)| Entry {
         name: format!("{word} {name}"),

@@ -4,10 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::rows::RowList;
 use super::{Ctx, Cursor, put, row_of, story};
 use crate::domain::decision::Decision;
 use crate::domain::health::Health;
-use crate::domain::money::Money;
+use crate::domain::judgement::Judgement;
 use crate::engine::Outcome;
 use crate::tui::feed::{Feed, Kind, RequestRow, Row};
 use crate::tui::layout::{Pane, split_down};
@@ -15,44 +16,16 @@ use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::widgets::table::{Column, Fitted};
 
-/// What the rows are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// By time.
-    #[default]
-    Time,
-    /// By cost.
-    Cost,
-    /// By total time.
-    Duration,
-}
-
 /// The pane.
 #[derive(Clone, Debug)]
 pub struct DecisionsPane {
-    cursor: Cursor,
-    /// Only rows with this text.
-    pub filter: String,
-    order: Order,
-    reversed: bool,
-    /// Whether the selection stays on the newest row.
-    following: bool,
-    /// The first row that is new since following ended.
-    new_from: u64,
-    visible: Vec<u64>,
+    /// Its rows.
+    pub rows: RowList,
 }
 
 impl Default for DecisionsPane {
     fn default() -> Self {
-        Self {
-            cursor: Cursor::default(),
-            filter: String::new(),
-            order: Order::default(),
-            reversed: false,
-            following: true,
-            new_from: 0,
-            visible: Vec::new(),
-        }
+        Self { rows: RowList::new(false) }
     }
 }
 
@@ -77,102 +50,12 @@ const COLUMNS: [Column; 8] = [
 ];
 
 impl DecisionsPane {
-    /// Works out which rows there are. Called before every frame.
-    pub fn prepare(&mut self, feed: &Feed) {
-        let selected = self.selected();
-        self.visible.clear();
-        let wanted = self.filter.to_lowercase();
-        self.visible.extend(feed.rows().filter(|row| wanted.is_empty() || matches(row, &wanted)).map(|row| row.number));
-        let cost = |number: &u64| match feed.get(*number).map(|row| &row.kind) {
-            Some(Kind::Request(row)) => row.cost().and_then(|cost| cost.amount).unwrap_or(Money::ZERO),
-            _ => Money::ZERO,
-        };
-        let total = |number: &u64| match feed.get(*number).map(|row| &row.kind) {
-            Some(Kind::Request(row)) => row.finished.as_ref().map_or(0, |end| end.total.as_millis()),
-            _ => 0,
-        };
-        match self.order {
-            Order::Time => {}
-            Order::Cost => self.visible.sort_by_cached_key(cost),
-            Order::Duration => self.visible.sort_by_cached_key(total),
-        }
-        if self.reversed {
-            self.visible.reverse();
-        }
-        let at = selected.and_then(|number| self.visible.iter().position(|one| *one == number));
-        match at {
-            _ if self.following => self.cursor.index = self.visible.len().saturating_sub(1),
-            Some(index) => {
-                // What is read stays where it is on the screen, whatever comes or goes around it.
-                let shift = index as isize - self.cursor.index as isize;
-                self.cursor.top = self.cursor.top.saturating_add_signed(shift);
-                self.cursor.index = index;
-            }
-            None => self.cursor.index = self.cursor.index.min(self.visible.len().saturating_sub(1)),
-        }
-        if self.following {
-            self.new_from = feed.next_number();
-        }
-    }
-
-    /// The number of the selected row.
-    #[must_use]
-    pub fn selected(&self) -> Option<u64> {
-        self.visible.get(self.cursor.index).copied()
-    }
-
-    /// Moves the selection; following ends above the last row and starts again on it.
-    pub fn step(&mut self, by: isize) {
-        self.cursor.step(by, self.visible.len());
-        self.following = self.cursor.index + 1 >= self.visible.len();
-    }
-
-    /// To the first row.
-    pub fn top(&mut self) {
-        self.step(isize::MIN / 2);
-    }
-
-    /// To the last row, and on with new ones.
-    pub fn bottom(&mut self) {
-        self.step(isize::MAX / 2);
-    }
-
-    /// Sorts by the next column.
-    pub const fn sort_next(&mut self) {
-        self.order = match self.order {
-            Order::Time => Order::Cost,
-            Order::Cost => Order::Duration,
-            Order::Duration => Order::Time,
-        };
-    }
-
-    /// Turns the order around.
-    pub const fn sort_reverse(&mut self) {
-        self.reversed = !self.reversed;
-    }
-
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, feed: &Feed, area: Rect, buf: &mut Buffer) {
-        let mut note = Vec::new();
-        match self.order {
-            Order::Time => {}
-            Order::Cost => note.push(ctx.span(Role::Dim, "by cost ")),
-            Order::Duration => note.push(ctx.span(Role::Dim, "by total time ")),
-        }
-        if !self.filter.is_empty() {
-            note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
-        }
-        let new = self.visible.iter().filter(|number| **number >= self.new_from).count();
-        let facts = if !self.following && new > 0 {
-            Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow ")))
-        } else {
-            Line::default()
-        };
-        let inner = ctx.frame(Pane::Decisions, Line::from(note), facts, area, buf);
-        if self.visible.is_empty() {
-            let empty =
-                if self.filter.is_empty() { "no requests yet: type a prompt" } else { "nothing matches the filter" };
-            ctx.say(empty, inner, buf);
+        let facts = unread_words(ctx, &self.rows);
+        let inner = ctx.frame(Pane::Decisions, rows_note(ctx, &self.rows), facts, area, buf);
+        if self.rows.visible().is_empty() {
+            ctx.say(nothing(&self.rows), inner, buf);
             return;
         }
         let inner = self.with_story(ctx, feed, inner, buf);
@@ -182,13 +65,14 @@ impl DecisionsPane {
             fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
         }
         let height = usize::from(inner.height) - head;
-        self.cursor.reveal(self.visible.len(), height);
-        for (offset, number) in self.visible.iter().skip(self.cursor.top).take(height).enumerate() {
+        self.rows.cursor.reveal(self.rows.visible().len(), height);
+        let Cursor { index, top } = self.rows.cursor;
+        for (offset, number) in self.rows.visible().iter().skip(top).take(height).enumerate() {
             let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
             if let Some(entry) = feed.get(*number) {
                 draw_row(ctx, entry, &fitted, shifted(row), buf);
             }
-            if ctx.focus == Pane::Decisions && self.cursor.top + offset == self.cursor.index {
+            if ctx.focus == Pane::Decisions && top + offset == index {
                 buf.set_style(row, ctx.style(Role::Selected));
             }
         }
@@ -199,14 +83,14 @@ impl DecisionsPane {
     /// Where there is room, the reasoning behind the selected row stands below the rows; returns what is left for them.
     fn with_story(&self, ctx: &Ctx<'_>, feed: &Feed, inner: Rect, buf: &mut Buffer) -> Rect {
         let room = (inner.height / 2).min(12);
-        let selected = self.visible.get(self.cursor.index).and_then(|number| feed.get(*number));
+        let selected = self.rows.selected().and_then(|number| feed.get(number));
         let request = |row: &Row| match &row.kind {
             Kind::Request(request) => Some((**request).clone()),
             _ => None,
         };
         // While new rows are followed, an event between requests does not take the last decision's reasons away.
-        let latest = || self.visible.iter().rev().filter_map(|number| feed.get(*number)).find_map(request);
-        let shown = selected.and_then(request).or_else(|| latest().filter(|_| self.following));
+        let latest = || self.rows.visible().iter().rev().filter_map(|number| feed.get(*number)).find_map(request);
+        let shown = selected.and_then(request).or_else(|| latest().filter(|_| self.rows.is_following()));
         let Some(shown) = shown.filter(|_| inner.height >= 10 && inner.width >= 40) else { return inner };
         let lines = story::lines(ctx, &shown, usize::from(inner.width), usize::from(room));
         let (rows, below) = split_down(inner, inner.height.saturating_sub(lines.len() as u16 + 1));
@@ -220,12 +104,40 @@ impl DecisionsPane {
     }
 }
 
-fn shifted(row: Rect) -> Rect {
+/// A row without its first column, which stays free for the border's sake.
+#[must_use]
+pub fn shifted(row: Rect) -> Rect {
     Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
 }
 
+/// How a list of rows is narrowed and sorted.
+#[must_use]
+pub fn rows_note(ctx: &Ctx<'_>, rows: &RowList) -> Line<'static> {
+    let mut note = vec![ctx.span(Role::Dim, rows.order_words())];
+    if !rows.filter.is_empty() {
+        note.push(ctx.span(Role::Accent, format!("/{} ", rows.filter)));
+    }
+    Line::from(note)
+}
+
+/// How many rows came while older ones were read.
+#[must_use]
+pub fn unread_words(ctx: &Ctx<'_>, rows: &RowList) -> Line<'static> {
+    match rows.unread() {
+        0 => Line::default(),
+        new => Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow "))),
+    }
+}
+
+/// What a list without rows says.
+#[must_use]
+pub const fn nothing(rows: &RowList) -> &'static str {
+    if rows.filter.is_empty() { "no requests yet: type a prompt" } else { "nothing matches the filter" }
+}
+
 /// The text that a filter looks through: what a row shows, and the ids behind it.
-fn matches(row: &Row, wanted: &str) -> bool {
+#[must_use]
+pub fn matches(row: &Row, wanted: &str) -> bool {
     let text = match &row.kind {
         Kind::Request(request) => {
             let decision = &request.decision;
@@ -235,8 +147,9 @@ fn matches(row: &Row, wanted: &str) -> bool {
                 other => outcome(other).0,
             });
             format!(
-                "{} {} {} {} {} {end}",
+                "{} {} {} {} {} {} {end}",
                 request.id,
+                request.judgement.map_or("", Judgement::name),
                 decision.caller,
                 decision.analysis.task,
                 decision.headline(),
@@ -360,7 +273,8 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
 }
 
 /// The headline without the tier, which has a column of its own.
-fn brief(decision: &Decision) -> String {
+#[must_use]
+pub fn brief(decision: &Decision) -> String {
     let headline = text::sanitise_line(&decision.headline());
     let Some(tier) = decision.chosen().map(|one| one.tier.name()) else { return headline };
     let rest = headline.strip_prefix(tier).and_then(|rest| rest.strip_prefix(' '));

@@ -1,6 +1,10 @@
 //! GPUs: those in this machine and those rented. A value that nobody gave is left out, an old one is shown with its age,
 //! and a source that gives nothing says why in one line.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -8,6 +12,7 @@ use ratatui::text::{Line, Span};
 use super::{Ctx, put};
 use crate::domain::machine::{GpuReadings, GpuSample};
 use crate::domain::time::Timestamp;
+use crate::telemetry::Telemetry;
 use crate::tui::layout::Pane;
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -16,14 +21,84 @@ use crate::tui::widgets::meter::meter;
 /// A sample older than this is shown with its age in a warning's role.
 const STALE_SECONDS: u64 = 60;
 
+/// Readings kept of each card: half an hour of them at two seconds each.
+const READINGS: usize = 900;
+/// Cards of which readings are kept; beyond, the charts of the rest stay empty.
+const CARDS: usize = 64;
+/// The span of a chart.
+const CHART: Duration = Duration::from_secs(15 * 60);
+
 /// The pane.
 #[derive(Clone, Debug, Default)]
 pub struct GpuPane {
     /// Rows scrolled away.
     pub scroll: usize,
+    /// Readings by card, oldest first.
+    history: HashMap<Arc<str>, VecDeque<Reading>>,
+}
+
+/// What a card's charts are drawn from.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    at: Timestamp,
+    load: Option<u8>,
+    memory: Option<u8>,
 }
 
 impl GpuPane {
+    /// Takes what was read anew into the charts.
+    pub fn remember(&mut self, telemetry: &Telemetry) {
+        for readings in [&telemetry.local, &telemetry.runpod] {
+            let GpuReadings::Ok { gpus, at } = readings else { continue };
+            for gpu in gpus {
+                let full = self.history.len() >= CARDS && !self.history.contains_key(&gpu.name);
+                if full || (gpu.utilisation.is_none() && memory_percent(gpu).is_none()) {
+                    continue;
+                }
+                let known = self.history.entry(Arc::clone(&gpu.name)).or_default();
+                if known.back().is_some_and(|last| last.at >= *at) {
+                    continue;
+                }
+                if known.len() == READINGS {
+                    known.pop_front();
+                }
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage")]
+                let memory = memory_percent(gpu).map(|percent| percent.clamp(0.0, 100.0) as u8);
+                known.push_back(Reading { at: *at, load: gpu.utilisation, memory });
+            }
+        }
+    }
+
+    /// Load and memory over the last minutes, two rows of eighths each, under a card.
+    fn charts(&self, ctx: &Ctx<'_>, gpu: &GpuSample, width: usize) -> Vec<Line<'static>> {
+        let Some(readings) = self.history.get(&gpu.name) else { return Vec::new() };
+        let columns = width.saturating_sub(14).min(180);
+        if columns < 20 {
+            return Vec::new();
+        }
+        ctx.changes_in(Duration::from_secs(5));
+        let cell = i64::try_from(CHART.as_millis()).unwrap_or(i64::MAX) / columns as i64;
+        let last = ctx.now.0.div_euclid(cell.max(1));
+        let row = |name: &str, pick: fn(&Reading) -> Option<u8>, role: Role| {
+            let mut cells: Vec<Option<u8>> = vec![None; columns];
+            for reading in readings {
+                let back = last - reading.at.0.div_euclid(cell.max(1));
+                if let Some(index) = usize::try_from(back).ok().and_then(|back| (columns - 1).checked_sub(back)) {
+                    cells[index] = cells[index].max(pick(reading));
+                }
+            }
+            let bar = |cell: Option<u8>| match cell {
+                None => ctx.span(Role::Dim, ctx.glyphs.gap),
+                Some(percent) => ctx.span(role, ctx.glyphs.bars[usize::from(percent.min(100)) * 7 / 100]),
+            };
+            let mut spans = vec![ctx.span(Role::Dim, format!("  {}", text::pad(name, 6)))];
+            spans.extend(cells.into_iter().map(bar));
+            spans.push(ctx.span(Role::Dim, " 15m"));
+            Line::from(spans)
+        };
+        vec![row("util", |one| one.load, Role::Ok), row("mem", |one| one.memory, Role::Accent), Line::default()]
+    }
+
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
         let Some(snapshot) = ctx.snapshot else {
@@ -40,12 +115,12 @@ impl GpuPane {
         let inner = ctx.frame(Pane::Gpu, Line::default(), facts, area, buf);
         let width = usize::from(inner.width);
         let telemetry = &snapshot.telemetry;
-        let mut lines = source(ctx, "local", &telemetry.local, None, width);
+        let mut lines = self.source(ctx, "local", &telemetry.local, None, width);
         if ctx.zoomed {
             lines.push(Line::default());
         }
         let balance = telemetry.runpod_balance.map(|balance| format!("balance {balance}"));
-        lines.extend(source(ctx, "runpod", &telemetry.runpod, balance, width));
+        lines.extend(self.source(ctx, "runpod", &telemetry.runpod, balance, width));
         // Low on room, the separate title of a source with samples goes first.
         let height = usize::from(inner.height);
         self.scroll = self.scroll.min(lines.len().saturating_sub(height));
@@ -56,51 +131,71 @@ impl GpuPane {
     }
 }
 
-fn source(ctx: &Ctx<'_>, name: &str, readings: &GpuReadings, note: Option<String>, width: usize) -> Vec<Line<'static>> {
-    let title = |state: Vec<Span<'static>>| {
-        let mut spans = vec![Span::raw(" "), ctx.span(Role::Title, text::pad(name, 7))];
-        spans.extend(state);
-        let failed = matches!(readings, GpuReadings::Failed { .. });
-        let room = width.saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 2);
-        if let Some(note) = note.as_ref().filter(|note| !failed && text::width(note) <= room) {
-            spans.push(ctx.span(Role::Dim, format!("  {note}")));
-        }
-        Line::from(spans)
-    };
-    match readings {
-        GpuReadings::Loading => vec![title(vec![ctx.span(Role::Dim, "reading")])],
-        GpuReadings::Absent { why } => {
-            vec![title(vec![
-                ctx.span(Role::Dim, text::fit(&text::sanitise_line(why), width.saturating_sub(9), ctx.glyphs.ellipsis)),
-            ])]
-        }
-        GpuReadings::Ok { gpus, at } => {
-            let mut lines = vec![title(vec![age(ctx, *at)])];
-            if gpus.is_empty() {
-                lines.push(Line::from(ctx.span(Role::Dim, "  none running")));
-            }
-            lines.extend(gpus.iter().flat_map(|gpu| card(ctx, gpu, false, width)));
-            lines
-        }
-        GpuReadings::Failed { why, retry_at, last, at } => {
-            let retry = format!("retry in {}", ctx.wait(*retry_at));
-            let room = width.saturating_sub(11 + retry.len());
-            let cause = text::fit(&text::sanitise_line(why), room, ctx.glyphs.ellipsis);
-            let mut lines = vec![title(vec![ctx.span(Role::Bad, cause), ctx.span(Role::Dim, format!(", {retry}"))])];
-            if let Some(at) = at {
-                let mut spans = vec![ctx.span(Role::Dim, "  as of ")];
-                spans.push(age(ctx, *at));
-                lines.push(Line::from(spans));
-            }
-            lines.extend(last.iter().flat_map(|gpu| card(ctx, gpu, true, width)));
-            lines
-        }
-    }
-}
-
 fn age(ctx: &Ctx<'_>, at: Timestamp) -> Span<'static> {
     let old = ctx.now.since(at).as_secs() > STALE_SECONDS;
     ctx.span(if old { Role::Warn } else { Role::Dim }, format!("{} ago", ctx.age(at)))
+}
+
+impl GpuPane {
+    fn source(
+        &self,
+        ctx: &Ctx<'_>,
+        name: &str,
+        readings: &GpuReadings,
+        note: Option<String>,
+        width: usize,
+    ) -> Vec<Line<'static>> {
+        let title = |state: Vec<Span<'static>>| {
+            let mut spans = vec![Span::raw(" "), ctx.span(Role::Title, text::pad(name, 7))];
+            spans.extend(state);
+            let failed = matches!(readings, GpuReadings::Failed { .. });
+            let room = width.saturating_sub(spans.iter().map(Span::width).sum::<usize>() + 2);
+            if let Some(note) = note.as_ref().filter(|note| !failed && text::width(note) <= room) {
+                spans.push(ctx.span(Role::Dim, format!("  {note}")));
+            }
+            Line::from(spans)
+        };
+        match readings {
+            GpuReadings::Loading => vec![title(vec![ctx.span(Role::Dim, "reading")])],
+            GpuReadings::Absent { why } => {
+                vec![title(vec![ctx.span(
+                    Role::Dim,
+                    text::fit(&text::sanitise_line(why), width.saturating_sub(9), ctx.glyphs.ellipsis),
+                )])]
+            }
+            GpuReadings::Ok { gpus, at } => {
+                let mut lines = vec![title(vec![age(ctx, *at)])];
+                if gpus.is_empty() {
+                    lines.push(Line::from(ctx.span(Role::Dim, "  none running")));
+                }
+                lines.extend(gpus.iter().flat_map(|gpu| self.card(ctx, gpu, false, width)));
+                lines
+            }
+            GpuReadings::Failed { why, retry_at, last, at } => {
+                let retry = format!("retry in {}", ctx.wait(*retry_at));
+                let room = width.saturating_sub(11 + retry.len());
+                let cause = text::fit(&text::sanitise_line(why), room, ctx.glyphs.ellipsis);
+                let mut lines =
+                    vec![title(vec![ctx.span(Role::Bad, cause), ctx.span(Role::Dim, format!(", {retry}"))])];
+                if let Some(at) = at {
+                    let mut spans = vec![ctx.span(Role::Dim, "  as of ")];
+                    spans.push(age(ctx, *at));
+                    lines.push(Line::from(spans));
+                }
+                lines.extend(last.iter().flat_map(|gpu| self.card(ctx, gpu, true, width)));
+                lines
+            }
+        }
+    }
+
+    /// A card, and with the whole screen its charts.
+    fn card(&self, ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Line<'static>> {
+        let mut lines = card(ctx, gpu, stale, width);
+        if ctx.zoomed && ctx.focus == Pane::Gpu {
+            lines.extend(self.charts(ctx, gpu, width));
+        }
+        lines
+    }
 }
 
 /// One card: its name and what it costs, then its readings.

@@ -150,7 +150,7 @@ fn tabs(ctx: &Ctx<'_>) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     for pane in Pane::ALL {
         let role = if pane == ctx.focus { Role::Badge } else { Role::Dim };
-        spans.push(ctx.span(role, format!("{}", pane.index() + 1)));
+        spans.push(ctx.span(role, pane.key().to_string()));
         spans.push(Span::raw(" "));
     }
     spans

@@ -1,12 +1,18 @@
 //! The panes: plain structs that hold what the operator did to them (selection, filter, window) and draw the rest from the
 //! snapshot. They format; they decide nothing.
 
+pub mod compare;
 pub mod cost;
 pub mod decisions;
 pub mod gpu;
 pub mod header;
 pub mod latency;
+pub mod log;
+pub mod models;
 pub mod prompt;
+pub mod requests;
+pub mod rows;
+pub mod spend;
 pub mod story;
 pub mod tiers;
 
@@ -25,6 +31,7 @@ use super::keymap::Keymap;
 use super::layout::{Pane, Size};
 use super::text;
 use super::theme::{Role, Theme};
+use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
 use crate::engine::Snapshot;
 
@@ -49,6 +56,8 @@ pub struct Ctx<'a> {
     pub zoomed: bool,
     /// The class of the screen's size.
     pub size: Size,
+    /// The part of the fleet whose admin state was asked to change, until the engine says that it did.
+    pub requested: Option<&'a Target>,
     /// Whether decoration may move.
     pub animations: bool,
     /// When something that was drawn changes by itself; nothing that does means that no frame is needed.
@@ -124,7 +133,7 @@ impl Ctx<'_> {
         let title = if focused { Role::Focus } else { Role::Title };
         let mut left = vec![
             Span::raw(" "),
-            self.span(Role::Dim, format!("{} ", pane.index() + 1)),
+            self.span(Role::Dim, format!("{} ", pane.key())),
             self.span(title, pane.name()),
             Span::raw(" "),
         ];
@@ -132,7 +141,7 @@ impl Ctx<'_> {
         if note.width() <= room {
             left.extend(note.spans);
         }
-        if focused && self.zoomed {
+        if focused && self.zoomed && !pane.is_screen() {
             left.push(self.span(Role::Dim, "zoomed, esc leaves "));
         }
         let left = Line::from(left);

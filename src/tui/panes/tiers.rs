@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, Cursor, put, row_of};
-use crate::domain::fleet::{Backend, Fleet};
+use crate::domain::fleet::{AdminState, Backend, Fleet};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::latency::Series;
 use crate::domain::rejection::Rejection;
@@ -330,7 +330,7 @@ fn row_content(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, detail: Detail) ->
 fn tier_row(ctx: &Ctx<'_>, fleet: &Fleet, tier: Tier, pinned: bool) -> Row {
     let state = fleet.tier(tier);
     let none = fleet.of_tier(tier).next().is_none();
-    let why = if none { "no backend configured".to_owned() } else { admin_words(ctx, &state.admin) };
+    let why = if none { "no backend configured".to_owned() } else { admin_words(ctx, fleet, &Target::Tier(tier)) };
     Row {
         indent: 0,
         name: tier.name().to_owned(),
@@ -350,7 +350,7 @@ fn backend_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, pinned: bool) -> Op
     let why = match &mark.reason {
         // The tier's own row says it already.
         Some(Rejection::Admin { level: crate::domain::rejection::Level::Tier, .. }) => String::new(),
-        Some(Rejection::Admin { .. }) => admin_words(ctx, &backend.admin),
+        Some(Rejection::Admin { .. }) => admin_words(ctx, fleet, &Target::Backend(id.clone())),
         Some(reason) => why_words(ctx, reason),
         None => text::sanitise_line(&backend.detail),
     };
@@ -372,7 +372,10 @@ fn model_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, model: &ModelId, pinn
     let backend = fleet.backend(id)?;
     let model = backend.model(model)?;
     let mark = status::of_model(fleet, backend, model, ctx.now);
-    let mut why = mark.reason.as_ref().map(|reason| why_words(ctx, reason)).unwrap_or_default();
+    let mut why = admin_words(ctx, fleet, &Target::Model(id.clone(), model.id.clone()));
+    if why.is_empty() {
+        why = mark.reason.as_ref().map(|reason| why_words(ctx, reason)).unwrap_or_default();
+    }
     if why.is_empty() {
         let facts = [
             (!model.offered).then(|| "only by name".to_owned()),
@@ -418,14 +421,17 @@ fn why_words(ctx: &Ctx<'_>, reason: &Rejection) -> String {
     }
 }
 
-fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {
-    use crate::domain::fleet::AdminState;
-    if admin.state_at(ctx.now) == AdminState::Ready {
+/// Who took a part of the fleet out, since when, for how long and why; and while its drain lasts, the oldest that still
+/// runs there.
+fn admin_words(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target) -> String {
+    let Some(admin) = fleet.admin(target).filter(|admin| admin.state_at(ctx.now) != AdminState::Ready) else {
         return String::new();
-    }
+    };
+    let oldest = fleet.oldest_in_flight(target).map(|at| format!("oldest {}, ", ctx.age(at))).unwrap_or_default();
     let until = admin.until.map_or_else(|| "until undone".to_owned(), |until| format!("{} left", ctx.wait(until)));
     let reason = if admin.reason.is_empty() { String::new() } else { format!(": {}", admin.reason) };
-    text::sanitise_line(&format!("by {}, {until}{reason}", admin.by))
+    let since = ctx.age(admin.since);
+    text::sanitise_line(&format!("{oldest}by {} {since} ago, {until}{reason}", admin.by))
 }
 
 fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buffer) {
@@ -443,7 +449,10 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
         name.push(ctx.span(Role::Pinned, format!(" {}", ctx.glyphs.pin)));
     }
     put(buf, fitted.area(area, NAME), 0, &Line::from(name));
-    fitted.put(buf, area, STATE, &row.mark.word, ctx.style(row.mark.role), cut);
+    // Between the operator's word and the engine's.
+    let (word, role) =
+        if ctx.requested == Some(target) { ("ASKED", Role::Accent) } else { (row.mark.word.as_str(), row.mark.role) };
+    fitted.put(buf, area, STATE, word, ctx.style(role), cut);
     let busy = if row.in_flight > 0 { Role::Text } else { Role::Dim };
     fitted.put(buf, area, RUN, &row.in_flight.to_string(), ctx.style(busy), cut);
     if let Some(errors) = row.errors {

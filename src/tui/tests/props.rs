@@ -206,7 +206,8 @@ proptest! {
         let mut app = talking();
         for (index, key) in keys.into_iter().enumerate() {
             input::on_event(&mut app, key);
-            app.take_effects();
+            while app.next_effect().is_some() {}
+            app.forecast_request();
             app.now = app.now.after(Duration::from_millis(170));
             if index % 10 == 0 {
                 let (width, height) = sizes[index / 10 % sizes.len()];

@@ -1,26 +1,27 @@
 //! What each action does to the state of the screen.
 
+mod fleet;
+mod talk;
+
 use std::time::Duration;
 
 use super::action::Action;
 use super::app::{App, Effect, Frozen, Overlay};
 use super::feed::Kind;
 use super::layout::Pane;
-use super::overlay::confirm::{Confirm, Verb};
+use super::overlay::confirm::Verb;
 use super::overlay::detail::Subject;
 use super::overlay::palette::{Palette, Run};
 use super::theme::Theme;
+use crate::domain::judgement::Judgement;
 use crate::domain::request::Constraints;
 use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
-use crate::engine::Command;
 
 /// How long a second ctrl-c counts as one.
 const ARMED: Duration = Duration::from_secs(2);
 /// Keys that follow within this time may have been meant for what was there before.
 const SLIP: Duration = Duration::from_millis(700);
-/// Longer texts are not foreseen while they are typed: looking through them would be felt.
-const FORECAST_BYTES: usize = 64 * 1024;
 
 impl App {
     /// An action. Every key and every word of the palette ends here.
@@ -32,9 +33,9 @@ impl App {
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Palette => self.open_palette(),
             Action::FocusNext => self.turn_focus(1),
-            Action::FocusPrevious => self.turn_focus(Pane::ALL.len() - 1),
-            Action::Focus(pane) => self.focus = pane,
-            Action::Zoom => self.zoomed = !self.zoomed,
+            Action::FocusPrevious => self.turn_focus(usize::MAX),
+            Action::Focus(pane) => self.go(pane),
+            Action::Zoom => self.zoomed = !self.zoomed && !self.focus.is_screen(),
             Action::Freeze => self.freeze(),
             Action::Up => self.step(-1),
             Action::Down => self.step(1),
@@ -47,7 +48,6 @@ impl App {
             Action::Sort => self.sort(false),
             Action::SortReverse => self.sort(true),
             Action::Warnings => self.overlay = Some(Overlay::Warnings(0)),
-            Action::Log => self.overlay = Some(Overlay::Log(usize::MAX / 2)),
             Action::Copy => self.copy(),
             Action::Mouse => self.toggle_mouse(),
             Action::Redraw => self.effect(Effect::Redraw),
@@ -60,7 +60,7 @@ impl App {
             Action::NewConversation => {
                 self.session.start_anew();
                 self.toasts.say("new conversation: the next prompt starts from nothing", self.now);
-                self.focus = Pane::Prompt;
+                self.go(Pane::Prompt);
             }
             Action::ScrollUp => self.prompt.scroll(5),
             Action::ScrollDown => self.prompt.scroll(-5),
@@ -69,6 +69,23 @@ impl App {
             Action::Ready => self.ask_selected(Verb::Ready),
             Action::Pin => self.ask_selected(Verb::Pin),
             Action::Unpin => self.ask_selected(Verb::Unpin),
+            Action::Kill => self.ask_selected(Verb::Kill),
+            Action::Limit => self.ask_limit(),
+            Action::Undo => self.ask_to_undo(),
+            Action::Good => self.judge_selected(Judgement::Good),
+            Action::Bad => self.judge_selected(Judgement::Bad),
+            Action::Elsewhere => self.choose_elsewhere(),
+            Action::Compare => self.compare(),
+            Action::Better => self.choose_better(),
+            Action::Left => self.comparison.turn(-1, &self.session),
+            Action::Right => self.comparison.turn(1, &self.session),
+            Action::Private => self.switch_privacy(),
+            Action::NextTier => self.turn_tier(),
+            Action::NextAim => self.turn_aim(),
+            Action::NoDemands => {
+                self.prompt.constraints = Constraints::default();
+                self.foresee();
+            }
             Action::Probe => self.probe(),
             Action::Cancel => self.cancel_selected(),
             Action::WindowLonger => self.latency.resize(true),
@@ -91,30 +108,9 @@ impl App {
             Run::AskTier(tier) => self.prompt.constraints.tier = tier,
             Run::NoDemands => self.prompt.constraints = Constraints::default(),
             Run::Theme(palette) => self.theme = Theme::new(palette),
+            Run::SendAgain(turn, target) => self.send_again(turn, &target),
         }
         self.foresee();
-    }
-
-    /// The input changed: where would it go now?
-    pub fn foresee(&mut self) {
-        let text = self.prompt.text();
-        if self.prompt.is_blank() || text.len() > FORECAST_BYTES {
-            self.prompt.forecast = None;
-            return;
-        }
-        let prompt = self.session.prompt(&text);
-        self.effect(Effect::Explain(prompt, self.prompt.constraints.clone()));
-    }
-
-    fn send(&mut self) {
-        if self.prompt.is_blank() {
-            return;
-        }
-        let question = self.prompt.take();
-        self.prompt.forecast = None;
-        let prompt = self.session.prompt(&question);
-        let key = self.session.open(question, self.now);
-        self.effect(Effect::Submit(key, prompt, self.prompt.constraints.clone()));
     }
 
     /// Whatever is uppermost: the answer under way, the zoom, the filter, the freeze, the prompt's focus.
@@ -129,12 +125,14 @@ impl App {
         if self.zoomed {
             self.zoomed = false;
         } else if self.focus == Pane::Prompt {
-            self.focus = Pane::Tiers;
+            self.go(Pane::Tiers);
             self.left_prompt = Some(self.now);
         } else if let Some(filter) = self.filter_of(self.focus).filter(|filter| !filter.is_empty()) {
             filter.clear();
         } else if self.frozen.is_some() {
             self.freeze();
+        } else if self.focus.is_screen() {
+            self.go(self.board_focus);
         }
     }
 
@@ -185,20 +183,20 @@ impl App {
         true
     }
 
-    fn cancel_selected(&mut self) {
-        let row = self.decisions.selected().and_then(|number| self.feed.get(number));
-        let Some(Kind::Request(request)) = row.map(|row| &row.kind) else { return };
-        if request.finished.is_some() {
-            self.toasts.say("that request has ended already", self.now);
-            return;
+    /// Goes to a pane; from a screen, Esc leads back to where it was entered from.
+    pub fn go(&mut self, pane: Pane) {
+        if !self.focus.is_screen() {
+            self.board_focus = self.focus;
         }
-        let id = request.id;
-        self.effect(Effect::Command(Command::Cancel(id)));
+        self.focus = pane;
     }
 
+    /// The next pane of the dashboard, or the next screen, or the one before.
     fn turn_focus(&mut self, by: usize) {
-        let at = self.focus.index();
-        self.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
+        let ring: &[Pane] = if self.focus.is_screen() { &Pane::SCREENS } else { &Pane::BOARD };
+        let at = ring.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        let by = if by == usize::MAX { ring.len() - 1 } else { by };
+        self.focus = ring[(at + by) % ring.len()];
     }
 
     fn freeze(&mut self) {
@@ -219,29 +217,47 @@ impl App {
                 let len = self.tiers.len();
                 self.tiers.cursor.step(by, len);
             }
-            Pane::Decisions => match by {
-                by if by <= isize::MIN / 2 => self.decisions.top(),
-                by if by >= isize::MAX / 2 => self.decisions.bottom(),
-                by => self.decisions.step(by),
-            },
+            Pane::Decisions => self.decisions.rows.step(by),
+            Pane::Requests => self.requests.rows.step(by),
+            Pane::Models => self.models.step(by),
+            Pane::Latency => self.latency.step(by),
             Pane::Gpu => self.gpu.scroll = self.gpu.scroll.saturating_add_signed(by),
             Pane::Cost => self.cost.scroll = self.cost.scroll.saturating_add_signed(by),
+            Pane::Spend => self.spend.scroll = self.spend.scroll.saturating_add_signed(by),
+            Pane::Log => self.log_pane.step(by),
+            Pane::Compare => self.comparison.step(by),
             Pane::Prompt => self.prompt.scroll(-by),
-            Pane::Latency => {}
         }
     }
 
     fn open(&mut self) {
         let subject = match self.focus {
-            Pane::Decisions => self.decisions.selected().map(Subject::Row),
-            Pane::Tiers => self.tiers.selected().cloned().map(Subject::Part),
-            _ => {
-                self.zoomed = !self.zoomed;
-                None
-            }
+            Pane::Decisions | Pane::Requests => self.selected_row().map(Subject::Row),
+            _ => self.selected_part().cloned().map(Subject::Part),
         };
         if let Some(subject) = subject {
             self.overlay = Some(Overlay::Detail(subject, 0));
+        }
+    }
+
+    /// The number of the selected row, where rows are requests and events: in the details, the row that they are of.
+    #[must_use]
+    pub fn selected_row(&self) -> Option<u64> {
+        match (&self.overlay, self.focus) {
+            (Some(Overlay::Detail(Subject::Row(number), _)), _) => Some(*number),
+            (_, Pane::Decisions) => self.decisions.rows.selected(),
+            (_, Pane::Requests) => self.requests.rows.selected(),
+            _ => None,
+        }
+    }
+
+    /// The selected part of the fleet, where parts of it are rows.
+    #[must_use]
+    pub fn selected_part(&self) -> Option<&Target> {
+        match self.focus {
+            Pane::Tiers => self.tiers.selected(),
+            Pane::Models => self.models.selected(),
+            _ => None,
         }
     }
 
@@ -265,8 +281,11 @@ impl App {
     pub const fn filter_of(&mut self, pane: Pane) -> Option<&mut String> {
         match pane {
             Pane::Tiers => Some(&mut self.tiers.filter),
-            Pane::Decisions => Some(&mut self.decisions.filter),
-            Pane::Prompt | Pane::Latency | Pane::Gpu | Pane::Cost => None,
+            Pane::Decisions => Some(&mut self.decisions.rows.filter),
+            Pane::Requests => Some(&mut self.requests.rows.filter),
+            Pane::Models => Some(&mut self.models.filter),
+            Pane::Log => Some(&mut self.log_pane.filter),
+            Pane::Prompt | Pane::Latency | Pane::Gpu | Pane::Cost | Pane::Spend | Pane::Compare => None,
         }
     }
 
@@ -274,19 +293,27 @@ impl App {
         match (self.focus, reverse) {
             (Pane::Tiers, false) => self.tiers.sort_next(),
             (Pane::Tiers, true) => self.tiers.sort_reverse(),
-            (Pane::Decisions, false) => self.decisions.sort_next(),
-            (Pane::Decisions, true) => self.decisions.sort_reverse(),
+            (Pane::Models, false) => self.models.sort_next(),
+            (Pane::Models, true) => self.models.sort_reverse(),
+            (Pane::Decisions, false) => self.decisions.rows.sort_next(),
+            (Pane::Decisions, true) => self.decisions.rows.sort_reverse(),
+            (Pane::Requests, false) => self.requests.rows.sort_next(),
+            (Pane::Requests, true) => self.requests.rows.sort_reverse(),
             _ => self.toasts.say("this pane has no rows to sort", self.now),
         }
     }
 
     fn copy(&mut self) {
         let text = match self.focus {
-            Pane::Tiers => self.tiers.selected().map(ToString::to_string),
-            Pane::Decisions => self.decisions.selected().and_then(|number| {
+            Pane::Tiers | Pane::Models => self.selected_part().map(ToString::to_string),
+            Pane::Decisions | Pane::Requests => self.selected_row().and_then(|number| {
                 let Kind::Request(row) = &self.feed.get(number)?.kind else { return None };
                 serde_json::to_string_pretty(&*row.decision).ok()
             }),
+            Pane::Compare => {
+                let turn = self.comparison.selected(&self.session).and_then(|key| self.session.turn(key));
+                turn.map(|turn| turn.answer.clone()).filter(|answer| !answer.is_empty())
+            }
             _ => self.session.last_answer().map(str::to_owned),
         };
         match text {
@@ -303,37 +330,5 @@ impl App {
         let words = if self.mouse { "mouse on: clicks choose a pane" } else { "mouse off: the terminal selects text" };
         self.toasts.say(words, self.now);
         self.effect(Effect::Mouse(self.mouse));
-    }
-
-    fn ask_selected(&mut self, verb: Verb) {
-        match (self.focus, self.tiers.selected().cloned()) {
-            (Pane::Tiers, Some(target)) => self.ask(verb, target),
-            // From the palette without a part: the one that is selected may be out of sight, so show it first.
-            _ => {
-                self.focus = Pane::Tiers;
-                self.toasts.say(format!("select what to {} and press its key", verb.word()), self.now);
-            }
-        }
-    }
-
-    fn ask(&mut self, verb: Verb, target: Target) {
-        if self.read_only {
-            self.toasts.error("read-only: the fleet is not changed from here", self.now);
-            return;
-        }
-        let pinned = self.live.as_ref().is_some_and(|one| one.fleet.pins.iter().any(|pin| *pin.target == target));
-        if verb == Verb::Unpin && !pinned {
-            self.toasts.say(format!("nothing is pinned to {target}"), self.now);
-            return;
-        }
-        self.overlay = Some(Overlay::Confirm(Confirm::new(verb, target)));
-    }
-
-    fn probe(&mut self) {
-        let backend = match (self.focus, self.tiers.selected()) {
-            (Pane::Tiers, Some(Target::Backend(id) | Target::Model(id, _))) => Some(id.clone()),
-            _ => None,
-        };
-        self.effect(Effect::Command(Command::Probe(backend)));
     }
 }

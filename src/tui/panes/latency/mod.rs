@@ -1,19 +1,31 @@
 //! Latency per tier over time: a chart with its scale and window written, and percentiles with how many they stand on.
 
+mod zoomed;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, put, row_of};
-use crate::domain::latency::{Percentiles, Series, Summary};
+use crate::domain::id::ModelId;
+use crate::domain::latency::{History, Percentiles, Series, Summary};
 use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::widgets::spark::{self, Measure, Scale};
 
-/// Windows in buckets of five seconds: 1, 5, 15 and 60 minutes.
-const WINDOWS: [(u16, &str); 4] = [(12, "1m"), (60, "5m"), (180, "15m"), (720, "1h")];
+/// A window of time: its buckets, whether they are those of the day, and its name.
+type Window = (u16, bool, &'static str);
+/// From a minute to a day. The last hour is kept in buckets of five seconds, the day in buckets of two minutes.
+const WINDOWS: [Window; 6] = [
+    (12, false, "1m"),
+    (60, false, "5m"),
+    (180, false, "15m"),
+    (720, false, "1h"),
+    (180, true, "6h"),
+    (720, true, "24h"),
+];
 /// Below this many samples a p95 is noise.
 const ENOUGH: u32 = 20;
 
@@ -25,11 +37,20 @@ pub struct LatencyPane {
     each: bool,
     shared: Scale,
     own: [Scale; 4],
+    /// Charts scrolled away while it fills the screen.
+    scroll: usize,
 }
 
 impl Default for LatencyPane {
     fn default() -> Self {
-        Self { window: 1, measure: Measure::default(), each: false, shared: Scale::default(), own: Default::default() }
+        Self {
+            window: 1,
+            measure: Measure::default(),
+            each: false,
+            shared: Scale::default(),
+            own: Default::default(),
+            scroll: 0,
+        }
     }
 }
 
@@ -52,9 +73,14 @@ impl LatencyPane {
         self.each = !self.each;
     }
 
+    /// Scrolls the charts of a zoomed pane.
+    pub const fn step(&mut self, by: isize) {
+        self.scroll = self.scroll.saturating_add_signed(by);
+    }
+
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
-        let (buckets, window) = WINDOWS[self.window];
+        let (buckets, _, window) = WINDOWS[self.window];
         let measure = if self.measure == Measure::FirstToken { "first token" } else { "total" };
         let words = match (area.width, self.measure) {
             (60.., _) => format!("{measure}, last {window} "),
@@ -67,11 +93,16 @@ impl LatencyPane {
             ctx.say("waiting for the engine", inner, buf);
             return;
         };
+        if ctx.zoomed && ctx.focus == Pane::Latency {
+            self.render_zoomed(ctx, snapshot, note, area, buf);
+            return;
+        }
         let inner_width = area.width.saturating_sub(2);
         let stats = stats_width(inner_width);
         let columns = inner_width.saturating_sub(10 + stats).max(1);
-        let charts = Tier::ALL
-            .map(|tier| spark::cells(&snapshot.fleet.tier(tier).history.hour, self.measure, buckets, columns, ctx.now));
+        let charts = Tier::ALL.map(|tier| {
+            spark::cells(self.series(&snapshot.fleet.tier(tier).history), self.measure, buckets, columns, ctx.now)
+        });
         if charts.iter().any(|(cells, _)| cells.iter().any(|cell| cell.value.is_some())) {
             ctx.changes_in(Series::FINE);
         }
@@ -100,6 +131,60 @@ impl LatencyPane {
         }
     }
 
+    /// The series of the window that is shown.
+    const fn series<'a>(&self, history: &'a History) -> &'a Series {
+        if WINDOWS[self.window].1 { &history.day } else { &history.hour }
+    }
+
+    /// With the whole screen: axes, and a chart for every model that had traffic.
+    fn render_zoomed(
+        &mut self,
+        ctx: &Ctx<'_>,
+        snapshot: &crate::engine::Snapshot,
+        note: Line<'static>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) {
+        let (buckets, _, _) = WINDOWS[self.window];
+        let tracks = tracks(snapshot);
+        let inner_width = area.width.saturating_sub(2);
+        let columns = inner_width.saturating_sub(zoomed::NAME + zoomed::AXIS + stats_width(inner_width) + 1).max(1);
+        let charts: Vec<(Vec<spark::Cell>, u16)> = tracks
+            .iter()
+            .map(|track| spark::cells(self.series(track.history), self.measure, buckets, columns, ctx.now))
+            .collect();
+        if charts.iter().any(|(cells, _)| cells.iter().any(|cell| cell.value.is_some())) {
+            ctx.changes_in(Series::FINE);
+        }
+        let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
+        let shared = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());
+        let scale = if self.each {
+            "own scales, max in each span".to_owned()
+        } else {
+            "one scale, max in each span".to_owned()
+        };
+        let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
+        let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
+        self.scroll = self.scroll.min(tracks.len().saturating_sub(1));
+        let mut y = inner.y;
+        let floor = inner.bottom().saturating_sub(1);
+        let mut shown = 0;
+        for (track, (cells, stretch)) in tracks.iter().zip(&charts).skip(self.scroll) {
+            let height = if track.model.is_some() { 3 } else { 5 };
+            if y + 2 > floor {
+                break;
+            }
+            let block = Rect { y, height: height.min(floor - y), ..inner };
+            let top = if self.each { Scale::default().update(max(cells)) } else { shared };
+            zoomed::track(ctx, track, (cells, *stretch), top, block, buf);
+            y += height;
+            shown += 1;
+        }
+        let span = self.series(tracks[0].history).width().saturating_mul(u32::from(buckets));
+        zoomed::time_axis(ctx, span, columns, Rect { y: floor, height: 1, ..inner }, buf);
+        ctx.more_below(tracks.len() - self.scroll - shown, area, buf);
+    }
+
     /// Too low for four charts: percentiles of as many tiers as there are rows.
     fn render_few(&self, ctx: &Ctx<'_>, snapshot: &crate::engine::Snapshot, inner: Rect, buf: &mut Buffer) {
         for (index, tier) in Tier::ALL.into_iter().enumerate() {
@@ -114,6 +199,34 @@ impl LatencyPane {
             put(buf, inner, index as u16, &Line::from(spans));
         }
     }
+}
+
+/// One chart of the zoomed pane.
+struct Track<'a> {
+    tier: Tier,
+    /// The model, and the backend that serves it; none for the tier as a whole.
+    model: Option<(&'a ModelId, String)>,
+    history: &'a History,
+    summary: &'a Summary,
+}
+
+/// Every tier, each followed by its models that had traffic.
+fn tracks(snapshot: &crate::engine::Snapshot) -> Vec<Track<'_>> {
+    let mut tracks = Vec::new();
+    for tier in Tier::ALL {
+        let state = snapshot.fleet.tier(tier);
+        tracks.push(Track { tier, model: None, history: &state.history, summary: &state.summary });
+        for backend in snapshot.fleet.of_tier(tier) {
+            let used = backend.models.iter().filter(|model| model.book.attempts > 0 || model.summary.count > 0);
+            tracks.extend(used.map(|model| Track {
+                tier,
+                model: Some((&model.id, backend.spec.id.to_string())),
+                history: &model.history,
+                summary: &model.summary,
+            }));
+        }
+    }
+    tracks
 }
 
 /// The room for numbers beside the chart: all of them, the two that matter, or one.

@@ -1,25 +1,26 @@
 //! The conversation and the input. The input keeps what was typed whatever else happens on the screen.
 
+mod preview;
+mod talk;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::KeyEvent;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 
-use super::decisions::cost_text;
 use super::{Ctx, put};
 use crate::domain::decision::Decision;
 use crate::domain::request::{Constraints, Optimize, Privacy};
 use crate::tui::layout::{Pane, Size, split_down};
-use crate::tui::session::{Phase, Session, Turn};
+use crate::tui::session::Session;
+use crate::tui::slash::Completion;
 use crate::tui::text;
 use crate::tui::theme::Role;
 
-/// Bytes of a question that are shown again above its answer.
-const QUESTION: usize = 4 * 1024;
 /// Prompts kept for the arrow keys.
 const HISTORY: usize = 200;
 
@@ -37,6 +38,11 @@ pub struct PromptPane {
     pub constraints: Constraints,
     /// Where the text as it stands would go.
     pub forecast: Option<Arc<Decision>>,
+    /// Why the text as it stands would not be sent.
+    pub wrong: Option<String>,
+    /// Ways to go on with a slash command.
+    proposals: Vec<Completion>,
+    proposed: usize,
 }
 
 impl Default for PromptPane {
@@ -49,6 +55,9 @@ impl Default for PromptPane {
             scroll: 0,
             constraints: Constraints::default(),
             forecast: None,
+            wrong: None,
+            proposals: Vec::new(),
+            proposed: 0,
         }
     }
 }
@@ -69,6 +78,48 @@ impl PromptPane {
         self.input.lines().join("\n")
     }
 
+    /// How long it is, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.input.lines().iter().map(|line| line.len() + 1).sum()
+    }
+
+    /// The ways to go on with a slash command.
+    #[must_use]
+    pub fn proposals(&self) -> &[Completion] {
+        &self.proposals
+    }
+
+    /// Works out the ways to go on with what is typed.
+    pub fn propose(&mut self, complete: impl FnOnce(&str) -> Vec<Completion>) {
+        let one_line = matches!(self.input.lines(), [line] if line.starts_with('/'));
+        self.proposals = if one_line { complete(&self.input.lines()[0]) } else { Vec::new() };
+        self.proposed = 0;
+    }
+
+    /// A key for the proposals, where there are any: tab takes one, the arrows choose, Esc closes them. Returns whether it
+    /// was one.
+    pub fn proposal_key(&mut self, key: KeyEvent) -> bool {
+        let last = self.proposals.len().saturating_sub(1);
+        match key.code {
+            _ if self.proposals.is_empty() || !key.modifiers.is_empty() => return false,
+            KeyCode::Tab => {
+                let input = self.proposals[self.proposed.min(last)].input.clone();
+                self.set_text(&input);
+            }
+            KeyCode::Up if self.proposed > 0 => self.choose(self.proposed - 1),
+            KeyCode::Down if self.proposed < last => self.choose(self.proposed + 1),
+            KeyCode::Up | KeyCode::Down => {}
+            KeyCode::Esc => self.proposals.clear(),
+            _ => return false,
+        }
+        key.code == KeyCode::Tab
+    }
+
+    fn choose(&mut self, index: usize) {
+        self.proposed = index;
+    }
+
     /// Whether there is nothing to send.
     #[must_use]
     pub fn is_blank(&self) -> bool {
@@ -83,7 +134,6 @@ impl PromptPane {
 
     /// A key that means text. Up and down reach for the history at the edges of the text.
     pub fn key(&mut self, key: KeyEvent) {
-        use ratatui::crossterm::event::{KeyCode, KeyModifiers};
         let plain = key.modifiers.is_empty();
         let row = self.input.cursor().0;
         match key.code {
@@ -173,11 +223,14 @@ impl PromptPane {
         let wanted = u16::try_from(self.visual_rows(inner.width)).unwrap_or(6);
         let most = (inner.height / 3).clamp(1, 6);
         let input_rows = wanted.clamp(1, most);
-        let forecast_rows = u16::from(inner.height >= 6);
-        let (talk, rest) = split_down(inner, inner.height.saturating_sub(input_rows + forecast_rows));
-        let (rule, input) = split_down(rest, forecast_rows);
+        let preview = self.preview(ctx, inner.width, inner.height.saturating_sub(input_rows));
+        let preview_rows = u16::try_from(preview.len()).unwrap_or(u16::MAX);
+        let (talk, rest) = split_down(inner, inner.height.saturating_sub(input_rows + preview_rows));
+        let (above, input) = split_down(rest, preview_rows);
         self.render_talk(ctx, session, talk, buf);
-        put(buf, rule, 0, &self.forecast_line(ctx, rule.width));
+        for (row, line) in preview.iter().enumerate() {
+            put(buf, above, row as u16, line);
+        }
         self.render_input(ctx, input, buf);
     }
 
@@ -196,37 +249,6 @@ impl PromptPane {
         let words = constraint_words(&self.constraints);
         if !words.is_empty() {
             spans.push(ctx.span(Role::Accent, format!("{} ", words.join(", "))));
-        }
-        Line::from(spans)
-    }
-
-    /// Where the text as it stands would go, and at what price: the decision before the fact.
-    fn forecast_line(&self, ctx: &Ctx<'_>, width: u16) -> Line<'static> {
-        let Some(decision) = self.forecast.as_ref().filter(|_| !self.is_blank()) else {
-            return Line::from(ctx.span(Role::Border, "─".repeat(0)));
-        };
-        let Some(chosen) = decision.chosen() else {
-            let words = text::sanitise_line(&decision.headline());
-            return Line::from(ctx.span(Role::Bad, format!(" {} {words}", ctx.glyphs.warning)));
-        };
-        let cost = chosen.estimate.cost.map_or_else(|| "price unknown".to_owned(), |cost| format!("~{cost}"));
-        let wait = text::millis(u64::from(chosen.estimate.first_token_ms));
-        let head = format!(" {} ", ctx.glyphs.arrow);
-        let tail = format!("  {cost}  ttft ~{wait}");
-        let room =
-            usize::from(width).saturating_sub(text::width(&head) + text::width(&tail) + chosen.tier.name().len() + 1);
-        let place = place_words(ctx, chosen.backend.as_str(), chosen.model.as_str(), room);
-        let mut spans = vec![
-            ctx.span(Role::Dim, head),
-            ctx.span(Role::Series(chosen.tier), chosen.tier.name()),
-            ctx.span(Role::Dim, place),
-            ctx.span(Role::Dim, tail),
-        ];
-        let used: usize = spans.iter().map(Span::width).sum();
-        let room = usize::from(width).saturating_sub(used + 2);
-        if room > 12 {
-            let why = text::fit(&text::sanitise_line(&decision.headline()), room, ctx.glyphs.ellipsis);
-            spans.push(ctx.span(Role::Dim, format!("  {why}")));
         }
         Line::from(spans)
     }
@@ -264,8 +286,9 @@ impl PromptPane {
         let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
         let mut count = 0;
         let conversation = session.conversation();
-        for turn in session.turns.iter_mut().rev() {
-            let block = turn_lines(ctx, turn, columns, conversation);
+        let told: Vec<bool> = session.turns.iter().map(|turn| session.is_told(turn)).collect();
+        for (turn, _) in session.turns.iter_mut().zip(told).rev().filter(|(_, told)| *told) {
+            let block = talk::turn_lines(ctx, turn, columns, conversation);
             count += block.len();
             blocks.push(block);
             if count > needed {
@@ -315,134 +338,4 @@ fn facts(ctx: &Ctx<'_>, session: &Session) -> Line<'static> {
         0 => Line::default(),
         n => Line::from(ctx.span(Role::Accent, format!(" {n} in flight, esc interrupts "))),
     }
-}
-
-/// A turn in rows: the question, what became of it, the answer.
-fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32) -> Vec<Line<'static>> {
-    let current = turn.conversation == conversation;
-    let (asked, answered) = if current { (Role::Title, Role::Text) } else { (Role::Dim, Role::Dim) };
-    let mut lines = Vec::new();
-    // A book that was pasted in is recognised by its beginning.
-    let shown = &turn.question[..turn.question.floor_char_boundary(QUESTION)];
-    let question = text::sanitise(shown);
-    let mut rows: Vec<String> = question.split('\n').flat_map(|line| text::wrap(line, columns)).collect();
-    if shown.len() < turn.question.len() {
-        rows.push(format!("{} more bytes", turn.question.len() - shown.len()));
-    }
-    for (index, row) in rows.iter().enumerate() {
-        let mark = if index == 0 { ctx.glyphs.pointer } else { " " };
-        lines.push(Line::from(vec![ctx.span(Role::Accent, format!(" {mark} ")), ctx.span(asked, row.clone())]));
-    }
-    for attempt in &turn.failed {
-        let failure = attempt.outcome.as_ref().err().map(|failure| failure.class.words()).unwrap_or_default();
-        lines.push(Line::from(vec![
-            ctx.span(Role::Bad, format!(" {} ", ctx.glyphs.failed)),
-            ctx.span(Role::Series(attempt.tier), attempt.tier.name()),
-            ctx.span(Role::Dim, format!(" {}: ", attempt.backend)),
-            ctx.span(Role::Bad, failure),
-            ctx.span(Role::Dim, format!(" after {}", text::duration(attempt.total))),
-        ]));
-    }
-    lines.push(meta_line(ctx, turn, columns));
-    let streaming = matches!(turn.phase, Phase::Streaming);
-    if turn.thinking > 0 && turn.answer.is_empty() {
-        lines.push(Line::from(
-            ctx.span(Role::Dim, format!("   thinking, ~{} tokens", text::count(turn.thinking as u64 / 4))),
-        ));
-    }
-    let before = lines.len();
-    lines.extend(
-        turn.rows(columns)
-            .iter()
-            .map(|row| Line::from(vec![Span::raw("   "), Span::styled(row.clone(), ctx.style(answered))])),
-    );
-    if streaming {
-        match lines.len() {
-            n if n > before => lines[n - 1].push_span(ctx.span(Role::Accent, ctx.glyphs.caret)),
-            _ => lines.push(Line::from(ctx.span(Role::Accent, format!("   {}", ctx.glyphs.caret)))),
-        }
-    }
-    if !turn.tools.is_empty() {
-        lines.push(Line::from(ctx.span(Role::Dim, format!("   asks for tools: {}", turn.tools.join(", ")))));
-    }
-    let tail = match &turn.phase {
-        Phase::Broken(why) => Some((Role::Bad, format!("{} {why}", ctx.glyphs.down))),
-        Phase::Interrupted => Some((Role::Warn, "interrupted: not the whole answer".to_owned())),
-        Phase::Whole(ending) if ending.finish == crate::provider::Finish::Length => {
-            Some((Role::Warn, "the model's token limit ended the answer here".to_owned()))
-        }
-        Phase::Whole(ending) if ending.finish == crate::provider::Finish::ContentFilter => {
-            Some((Role::Warn, "the provider's filter ended the answer here".to_owned()))
-        }
-        _ => None,
-    };
-    if let Some((role, words)) = tail {
-        lines.extend(
-            text::wrap(&words, columns)
-                .into_iter()
-                .map(|row| Line::from(vec![Span::raw("   "), Span::styled(row, ctx.style(role))])),
-        );
-    }
-    lines.push(Line::default());
-    lines
-}
-
-/// Backend and model; on little room the model alone, which says more than the backend that serves it.
-fn place_words(ctx: &Ctx<'_>, backend: &str, model: &str, room: usize) -> String {
-    let both = format!(" {backend} {model}");
-    match room {
-        room if room >= text::width(&both) => both,
-        8.. => format!(" {}", text::fit_middle(model, room - 1, ctx.glyphs.ellipsis)),
-        _ => String::new(),
-    }
-}
-
-/// Who answers, how fast, at what cost: live, and as it was in the end.
-fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
-    let Some((tier, backend, model)) =
-        turn.attempt.as_ref().map(|attempt| (attempt.tier, attempt.backend.clone(), attempt.model.clone())).or_else(
-            || {
-                let chosen = turn.decision.as_ref()?.chosen()?;
-                Some((chosen.tier, chosen.backend.clone(), chosen.model.clone()))
-            },
-        )
-    else {
-        let waiting = if turn.is_open() { format!("{} deciding", ctx.spinner()) } else { "no route".to_owned() };
-        return Line::from(ctx.span(Role::Dim, format!("   {waiting}")));
-    };
-    let mut numbers = Vec::new();
-    match turn.first_token {
-        Some(after) => numbers.push(ctx.span(Role::Dim, format!("ttft {}", text::duration(after)))),
-        None if turn.is_open() => {
-            numbers.push(ctx.span(Role::Accent, format!("{} {}", ctx.spinner(), text::age(turn.elapsed(ctx.now)))));
-        }
-        None => {}
-    }
-    let mark = |estimated| if estimated { "~" } else { "" };
-    if let Some((rate, estimated)) = turn.rate(ctx.now) {
-        numbers.push(ctx.span(Role::Dim, format!("{}{rate:.0} tok/s", mark(estimated))));
-    }
-    let (tokens, estimated) = turn.tokens();
-    if tokens > 0 && columns >= 70 {
-        numbers.push(ctx.span(Role::Dim, format!("{}{} tok", mark(estimated), text::count(tokens))));
-    }
-    if turn.first_token.is_some() || !turn.is_open() {
-        numbers.push(ctx.span(Role::Text, cost_text(ctx, turn.cost(ctx.snapshot, ctx.now))));
-    }
-    if turn.ended.is_some() {
-        numbers.push(ctx.span(Role::Dim, text::duration(turn.elapsed(ctx.now))));
-    }
-    let taken: usize = numbers.iter().map(|span| span.width() + 2).sum();
-    let room = columns.saturating_sub(taken + tier.name().len() + 3);
-    let place = place_words(ctx, backend.as_str(), model.as_str(), room);
-    let mut spans = vec![
-        ctx.span(Role::Dim, format!(" {} ", ctx.glyphs.arrow)),
-        ctx.span(Role::Series(tier), tier.name()),
-        ctx.span(Role::Dim, place),
-    ];
-    for number in numbers {
-        spans.push(Span::raw("  "));
-        spans.push(number);
-    }
-    Line::from(spans)
 }

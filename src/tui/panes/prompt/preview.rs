@@ -1,0 +1,154 @@
+//! What would become of the text as it stands: where it would go and why, at what price, how soon, and then where; what the
+//! guard found; and the ways to go on with a slash command.
+
+use ratatui::text::{Line, Span};
+
+use super::PromptPane;
+use super::talk::place_words;
+use crate::domain::decision::{Candidate, Decision};
+use crate::domain::privacy::Ruling;
+use crate::tui::panes::Ctx;
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+/// Proposals shown at once.
+const PROPOSALS: usize = 6;
+
+impl PromptPane {
+    /// The rows above the input; none where there is no room or nothing to say.
+    pub(super) fn preview(&self, ctx: &Ctx<'_>, width: u16, room: u16) -> Vec<Line<'static>> {
+        // The talk keeps two thirds of the room.
+        let most = usize::from(room / 3);
+        if most == 0 || self.is_blank() {
+            return Vec::new();
+        }
+        if !self.proposals.is_empty() {
+            return self.proposal_lines(ctx, usize::from(width), most.min(PROPOSALS));
+        }
+        if let Some(words) = &self.wrong {
+            return vec![warning(ctx, words, usize::from(width))];
+        }
+        let Some(decision) = &self.forecast else { return Vec::new() };
+        let mut lines = forecast(ctx, decision, usize::from(width));
+        lines.truncate(most);
+        lines
+    }
+
+    fn proposal_lines(&self, ctx: &Ctx<'_>, width: usize, most: usize) -> Vec<Line<'static>> {
+        let names = self.proposals.iter().map(|one| text::width(&one.shown)).max().unwrap_or(0).min(24);
+        let first = self.proposed.saturating_sub(most.saturating_sub(1));
+        let line = |(index, one): (usize, &crate::tui::slash::Completion)| {
+            let chosen = index == self.proposed;
+            let name =
+                text::pad(&text::fit_middle(&text::sanitise_line(&one.shown), names, ctx.glyphs.ellipsis), names);
+            let mut spans = vec![
+                ctx.span(
+                    if chosen { Role::Accent } else { Role::Dim },
+                    if chosen { format!(" {} ", ctx.glyphs.pointer) } else { "   ".to_owned() },
+                ),
+                ctx.span(if chosen { Role::Title } else { Role::Text }, name),
+                ctx.span(
+                    Role::Dim,
+                    format!("  {}", text::fit(&one.words, width.saturating_sub(names + 12), ctx.glyphs.ellipsis)),
+                ),
+            ];
+            if chosen {
+                spans.push(ctx.span(Role::Accent, "  tab"));
+            }
+            Line::from(spans)
+        };
+        self.proposals.iter().enumerate().skip(first).take(most).map(line).collect()
+    }
+}
+
+fn warning(ctx: &Ctx<'_>, words: &str, width: usize) -> Line<'static> {
+    let words = text::fit(&text::sanitise_line(words), width.saturating_sub(4), ctx.glyphs.ellipsis);
+    Line::from(ctx.span(Role::Bad, format!(" {} {words}", ctx.glyphs.warning)))
+}
+
+/// The decision before the fact, the most important row first: where and why; what it takes, and what stands in; what was
+/// found.
+fn forecast(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'static>> {
+    let Some(chosen) = decision.chosen() else {
+        return [vec![warning(ctx, &decision.headline(), width)], found(ctx, decision, width)].concat();
+    };
+    let why = text::sanitise_line(&decision.headline());
+    let head = format!(" {} ", ctx.glyphs.arrow);
+    let taken = text::width(&head) + chosen.tier.name().len() + 1;
+    // The reason has the first claim on the room; the place gives way down to nothing.
+    let room = width.saturating_sub(taken + text::width(&why).min(width / 2) + 3);
+    let place = place_words(ctx, chosen.backend.as_str(), chosen.model.as_str(), room);
+    let left = width.saturating_sub(taken + text::width(&place) + 3);
+    let mut lines = vec![Line::from(vec![
+        ctx.span(Role::Dim, head),
+        ctx.span(Role::Series(chosen.tier), chosen.tier.name()),
+        ctx.span(Role::Text, place),
+        ctx.span(Role::Dim, format!("  {}", text::fit(&why, left, ctx.glyphs.ellipsis))),
+    ])];
+    lines.push(takes(ctx, decision, chosen, width));
+    // What was found comes before the price where there is room for two rows only.
+    let found = found(ctx, decision, width);
+    lines.splice(1..1, found);
+    lines
+}
+
+/// What it would cost and how soon it would begin, and where it would go next.
+fn takes(ctx: &Ctx<'_>, decision: &Decision, chosen: &Candidate, width: usize) -> Line<'static> {
+    let estimate = &chosen.estimate;
+    let cost = match (estimate.cost, estimate.cost_upper) {
+        (Some(likely), Some(upper)) if upper > likely => format!("~{likely} to {upper}"),
+        (Some(likely), _) => format!("~{likely}"),
+        (None, _) => "price unknown".to_owned(),
+    };
+    let basis = match (estimate.measured, estimate.cold) {
+        (true, _) => "p95",
+        (false, true) => "cold start",
+        (false, false) => "assumed",
+    };
+    let first = format!("ttft {} {basis}", text::millis(u64::from(estimate.first_token_ms)));
+    let mut spans = vec![ctx.span(Role::Text, format!("   {cost}")), ctx.span(Role::Dim, format!("  {first}"))];
+    let used: usize = spans.iter().map(Span::width).sum();
+    // One stand-in per tier or backend: what else of the same backend could serve says little.
+    let mut next: Vec<String> = Vec::new();
+    for one in &decision.candidates[1..] {
+        let name = if one.tier == chosen.tier { one.backend.to_string() } else { one.tier.to_string() };
+        let same = one.backend == chosen.backend;
+        if !same && !next.contains(&name) {
+            next.push(name);
+        }
+    }
+    let words = if next.is_empty() { "nothing stands in".to_owned() } else { format!("then {}", next.join(", ")) };
+    let room = width.saturating_sub(used + 3);
+    if room >= 12 {
+        let words = text::fit(&text::sanitise_line(&words), room, ctx.glyphs.ellipsis);
+        spans.push(ctx.span(Role::Dim, format!("  {words}")));
+    }
+    Line::from(spans)
+}
+
+/// What the guard found, by kind and number, and what follows.
+fn found(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'static>> {
+    let findings = &decision.verdict.findings;
+    if findings.is_empty() {
+        return Vec::new();
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for finding in findings {
+        match kinds.iter_mut().find(|(name, _)| *name == finding.kind.name()) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((finding.kind.name(), 1)),
+        }
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(name, count)| if count > 1 { format!("{name} x{count}") } else { name.to_owned() })
+        .collect();
+    let (role, follows) = match decision.verdict.ruling {
+        Ruling::KeepAsAsked | Ruling::KeepAsFound => (Role::Pinned, "stays on this machine"),
+        Ruling::Free => (Role::Warn, "may leave this machine all the same"),
+        Ruling::Refuse => (Role::Bad, "goes nowhere"),
+    };
+    let words = format!("found {}: {follows}", kinds.join(", "));
+    let words = text::fit(&words, width.saturating_sub(4), ctx.glyphs.ellipsis);
+    vec![Line::from(ctx.span(role, format!("   {words}")))]
+}
