@@ -106,8 +106,13 @@ impl Session {
     /// If the configuration is wrong or the engine cannot be started.
     pub async fn start(global: &Global, output: &Output) -> Result<Self, Failure> {
         let (session, _) = Self::open(global, output, Watch::BackendsOnly).await?;
-        session.engine.first_probes(FIRST_PROBES).await;
+        session.probed().await;
         Ok(session)
+    }
+
+    /// Waits for the first probes, as long as a command that decides something should.
+    pub async fn probed(&self) {
+        self.engine.first_probes(FIRST_PROBES).await;
     }
 
     /// Starts an engine, and returns the configuration that it runs on.

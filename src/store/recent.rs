@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::domain::analysis::{Analysis, Needs};
 use crate::domain::decision::{Decision, Matter};
@@ -218,7 +218,7 @@ fn cut_down(path: &Path) -> io::Result<()> {
 #[must_use = "what waits to be written is written by `stop`"]
 pub struct Recorder {
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: TaskTracker,
 }
 
 impl Recorder {
@@ -226,14 +226,16 @@ impl Recorder {
     /// is told to the log, once. Must be called within a Tokio runtime.
     pub fn start(folder: &Path, simulated: bool, facts: broadcast::Receiver<Fact>) -> Self {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(record(folder.to_owned(), simulated, facts, stop.clone()));
+        let task = TaskTracker::new();
+        task.spawn(record(folder.to_owned(), simulated, facts, stop.clone()));
+        task.close();
         Self { stop, task }
     }
 
     /// Stops when all that has been told until now is written.
     pub async fn stop(self) {
         self.stop.cancel();
-        drop(self.task.await);
+        self.task.wait().await;
     }
 }
 
