@@ -14,6 +14,7 @@
 //! | [`runpod`], [`telemetry`] | rented machines, GPUs, this host |
 //! | [`config`] | defaults, file and environment become one [`config::Config`] |
 //! | [`demo`] | simulated upstreams on loopback that speak the real protocols |
+//! | [`store`] | what is kept from run to run beside the log |
 //! | [`tui`], [`cli`] | the dashboard and the command line |
 //!
 //! Start with [`Engine::start`], then [`Engine::call`] and its kin.
@@ -26,6 +27,7 @@ pub mod engine;
 pub mod logging;
 pub mod provider;
 pub mod runpod;
+pub mod store;
 pub mod telemetry;
 pub mod tui;
 

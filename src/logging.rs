@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::config::LogConfig;
+pub(crate) use file::{append_private, create_private_folder};
 pub use recent::{Line, Recent};
 
 /// The environment variable with a filter.

@@ -24,7 +24,7 @@ const IMPURE: [&str; 9] = [
     "std::time::SystemTime",
 ];
 /// The rooms that draw nothing.
-const INNER: [&str; 8] = ["domain", "engine", "provider", "runpod", "telemetry", "demo", "config", "logging"];
+const INNER: [&str; 9] = ["domain", "engine", "provider", "runpod", "telemetry", "demo", "store", "config", "logging"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -254,6 +254,7 @@ fn what_is_wrong_is_found() {
         ("runpod/mod.rs", "fn a(_: crate :: cli :: Args) {}"),
         ("telemetry/mod.rs", "type A = ratatui::buffer::Buffer;"),
         ("demo/mod.rs", "use crossterm as terminal;"),
+        ("store/recent.rs", "use crate::cli::Output;"),
         ("config/mod.rs", "use crate::engine::Command;"),
         ("tui/mod.rs", "use reqwest::Client;"),
         ("tui/panes/a.rs", "use crate::provider::{Finish, Call};"),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use futures::{FutureExt, StreamExt, future, stream};
 use serde_json::{Value, json};
 
+pub use self::files::read_prompts;
 use self::files::{Sink, finished, jobs};
 use super::output::{Failure, Output};
 use super::request::{Demands, Shape};

@@ -13,6 +13,7 @@ mod route;
 mod session;
 mod signals;
 mod tiers;
+mod what_if;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +83,8 @@ enum Command {
     Ask(ask::Args),
     /// Show where a prompt would go and why, without sending it.
     Route(route::Args),
+    /// Tell what a drain, a pin or another limit would do to the traffic, without making it so.
+    WhatIf(what_if::Args),
     /// Send many prompts, one per line of a JSONL file. Resumes where it left off.
     Batch(batch::Args),
     /// Show the tiers and their backends.
@@ -138,6 +141,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Demo) => dashboard::run(&Global { demo: true, ..global }, &output).await,
         Some(Command::Ask(args)) => ask::run(args, &global, &output).await,
         Some(Command::Route(args)) => route::run(args, &global, &output).await,
+        Some(Command::WhatIf(args)) => Box::pin(what_if::run(args, &global, &output)).await,
         Some(Command::Batch(args)) => Box::pin(batch::run(args, &global, &output)).await,
         Some(Command::Tiers(args)) => tiers::run(&args, &global, &output).await,
         Some(Command::Config(args)) => config::run(&args, &global, &output),

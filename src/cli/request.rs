@@ -87,7 +87,8 @@ pub struct Shape {
     temperature: Option<f32>,
 }
 
-fn dollars(text: &str) -> Result<Money, String> {
+/// An amount of dollars, as people write it.
+pub fn dollars(text: &str) -> Result<Money, String> {
     let usd = text.trim_start_matches('$').parse().ok().and_then(Money::from_usd);
     usd.ok_or_else(|| "not an amount of dollars, such as 0.01".to_owned())
 }
@@ -97,7 +98,8 @@ fn temperature(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| "not a number from 0 to 2".to_owned())
 }
 
-fn task(text: &str) -> Result<Task, String> {
+/// A task's name.
+pub fn task(text: &str) -> Result<Task, String> {
     Task::from_str(text).map_err(|_| {
         let names = Task::ALL.map(Task::name);
         format!("not a task{}\n  there are: {}", suggestion(text, names), names.join(", "))

@@ -1,5 +1,6 @@
 //! An engine for the length of one command: configured from file and environment, or over simulated tiers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Global;
@@ -8,6 +9,7 @@ use crate::config::{self, ColorChoice, Config, Loaded};
 use crate::demo::{self, Simulation};
 use crate::engine::{Engine, Options};
 use crate::logging::{self, LogError};
+use crate::store::recent::Recorder;
 use crate::telemetry::GpuSource;
 
 /// How long a command waits for the first word of every backend before it decides without it. Local backends answer in
@@ -31,6 +33,7 @@ pub struct Session {
     pub engine: Engine,
     /// The log, which lasts as long as this.
     pub log: logging::Guard,
+    recorder: Option<Recorder>,
     simulation: Option<Simulation>,
 }
 
@@ -47,11 +50,13 @@ pub fn load(global: &Global) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-/// The demonstration's tiers; how the screen looks and where the log goes is the operator's. A configuration with mistakes
+/// The demonstration's tiers; how the screen looks, what is logged and where is the operator's. A configuration with mistakes
 /// is no reason not to show the demonstration.
 fn demonstrated(simulation: &Simulation, global: &Global, output: &Output) -> Config {
     match load(global) {
-        Ok(Loaded { config: Config { ui, log, .. }, .. }) => Config { ui, log, ..simulation.config() },
+        Ok(Loaded { config: Config { ui, log, log_performance, .. }, .. }) => {
+            Config { ui, log, log_performance, ..simulation.config() }
+        }
         Err(_) => {
             output.note("note: your configuration has mistakes and is left out; `llm-call config` tells them");
             simulation.config()
@@ -101,8 +106,13 @@ impl Session {
     /// If the configuration is wrong or the engine cannot be started.
     pub async fn start(global: &Global, output: &Output) -> Result<Self, Failure> {
         let (session, _) = Self::open(global, output, Watch::BackendsOnly).await?;
-        session.engine.first_probes(FIRST_PROBES).await;
+        session.probed().await;
         Ok(session)
+    }
+
+    /// Waits for the first probes, as long as a command that decides something should.
+    pub async fn probed(&self) {
+        self.engine.first_probes(FIRST_PROBES).await;
     }
 
     /// Starts an engine, and returns the configuration that it runs on.
@@ -132,7 +142,15 @@ impl Session {
             ..Options::default()
         };
         let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok((Self { engine, log, simulation }, config))
+        let folder = log.path().and_then(Path::parent).filter(|_| config.log_performance);
+        let recorder = folder.map(|folder| Recorder::start(folder, simulation.is_some(), engine.facts()));
+        Ok((Self { engine, log, recorder, simulation }, config))
+    }
+
+    /// The folder of the log, and of whatever else is kept from run to run; `None` where there is none to write to.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<&Path> {
+        self.log.path().and_then(Path::parent)
     }
 
     /// The simulated tiers.
@@ -141,9 +159,12 @@ impl Session {
         self.simulation.as_ref()
     }
 
-    /// Stops the engine, and then the simulated tiers.
+    /// Stops the engine, then the record of what was asked, and then the simulated tiers.
     pub async fn stop(self) {
         self.engine.shutdown(GRACE).await;
+        if let Some(recorder) = self.recorder {
+            recorder.stop().await;
+        }
         if let Some(simulation) = self.simulation {
             simulation.shutdown().await;
         }

@@ -53,7 +53,8 @@ pub struct Config {
     pub policy: Policy,
     /// What may be spent in a day; no limit where absent.
     pub cost_limit_daily: Option<Money>,
-    /// Whether each attempt's performance is written to the log.
+    /// Whether each attempt's performance is written to the log, and what a request is about, without its text, to the record
+    /// that `llm-call what-if` reads.
     pub log_performance: bool,
     /// The backends, in the order in which screens list them.
     pub backends: Vec<BackendConfig>,

@@ -32,7 +32,7 @@ impl Daily {
     }
 
     pub(super) fn open_on(folder: &Path, today: fn() -> Date) -> io::Result<Self> {
-        create_folder(folder)?;
+        create_private_folder(folder)?;
         let day = today();
         let path = folder.join(FILE_NAME);
         if let Ok(modified) = fs::metadata(&path).and_then(|about| about.modified())
@@ -41,7 +41,7 @@ impl Daily {
         {
             put_aside(folder, modified.to_zoned(TimeZone::UTC).date());
         }
-        Ok(Self { folder: folder.to_owned(), day, file: append(&path)?, today })
+        Ok(Self { folder: folder.to_owned(), day, file: append_private(&path)?, today })
     }
 
     fn turn(&mut self) {
@@ -52,7 +52,7 @@ impl Daily {
         put_aside(&self.folder, self.day);
         self.day = today;
         // Where a new file cannot be had, the old one goes on.
-        if let Ok(file) = append(&self.folder.join(FILE_NAME)) {
+        if let Ok(file) = append_private(&self.folder.join(FILE_NAME)) {
             self.file = file;
         }
     }
@@ -93,8 +93,8 @@ fn put_aside(folder: &Path, day: Date) {
     }
 }
 
-/// Readable by its owner only: a log tells who asked what kind of thing of whom, if not in which words.
-fn append(path: &Path) -> io::Result<File> {
+/// Opens a file for appending, readable by its owner only: a log tells who asked what kind of thing of whom, if not in which words.
+pub(crate) fn append_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
@@ -102,7 +102,8 @@ fn append(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn create_folder(folder: &Path) -> io::Result<()> {
+/// Makes a folder, and those above it, that only its owner can enter.
+pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -76,15 +76,31 @@ pub fn finished(path: &Path) -> Result<HashSet<String>, Failure> {
 
 /// The prompts that are to be sent, and how many are answered already.
 pub fn jobs(args: &Args, done: &HashSet<String>) -> Result<(Vec<Job>, usize), Failure> {
-    let cannot =
-        |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", args.input.display()));
-    let input: Box<dyn Read> = if args.input.as_os_str() == STANDARD {
+    let (mut jobs, mut skipped) = (Vec::new(), 0);
+    read_prompts(&args.input, |id, prompt| {
+        if done.contains(&id) {
+            skipped += 1;
+        } else {
+            jobs.push(Job { id, prompt: args.shape.prompt(prompt) });
+        }
+    })?;
+    Ok((jobs, skipped))
+}
+
+/// Reads a file of prompts and hands each over with its id: the line's own, or `line-1`, `line-2` and so on.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file. What was handed over then is not to be used.
+pub fn read_prompts(path: &Path, mut take: impl FnMut(String, String)) -> Result<(), Failure> {
+    let cannot = |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", path.display()));
+    let input: Box<dyn Read> = if path.as_os_str() == STANDARD {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(&args.input).map_err(|error| cannot(&error))?;
+        let file = File::open(path).map_err(|error| cannot(&error))?;
         Box::new(file)
     };
-    let (mut jobs, mut problems, mut skipped) = (Vec::new(), Vec::new(), 0);
+    let mut problems = Vec::new();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     let mut bytes = Vec::new();
     let mut reader = BufReader::new(input);
@@ -124,21 +140,17 @@ pub fn jobs(args: &Args, done: &HashSet<String>) -> Result<(Vec<Job>, usize), Fa
         if let Some(first) = lines.insert(id.clone(), number) {
             problems.push(format!("line {number}: the id `{id}` is that of line {first} already"));
         }
-        if done.contains(&id) {
-            skipped += 1;
-        } else {
-            jobs.push(Job { id, prompt: args.shape.prompt(prompt) });
-        }
+        take(id, prompt);
     }
     if problems.is_empty() {
-        return Ok((jobs, skipped));
+        return Ok(());
     }
     let more = problems.len().saturating_sub(MOST_PROBLEMS);
     problems.truncate(MOST_PROBLEMS);
     if more > 0 {
         problems.push(format!("and {more} more"));
     }
-    Err(Failure::Usage(format!("{}:\n  {}", args.input.display(), problems.join("\n  "))))
+    Err(Failure::Usage(format!("{}:\n  {}", path.display(), problems.join("\n  "))))
 }
 
 /// Never the text itself: a prompt is not for a terminal's history or a job's log.

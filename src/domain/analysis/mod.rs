@@ -5,7 +5,7 @@
 
 mod rules;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::prompt::Prompt;
 use super::task::Task;
@@ -29,7 +29,7 @@ pub struct Analysis {
 }
 
 /// What a prompt needs of a model, whatever its text says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// It has pictures.
     pub images: bool,

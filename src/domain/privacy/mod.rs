@@ -146,7 +146,7 @@ impl GuardPolicy {
 }
 
 /// What follows from the findings and the request's own demand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ruling {
     /// May go anywhere.
