@@ -238,7 +238,7 @@ pub const TABLE: &[Spec] = &[
     changing(row(Action::Bad, "bad", "bad", Scope::Rows, &["-"], "say that the answer was of no use")),
     row(Action::Elsewhere, "elsewhere", "elsewhere", Scope::Rows, &["e"], "send the prompt again, somewhere else"),
     row(Action::Left, "left", "", COMPARE, &["left", "h"], "select the answer on the left"),
-    row(Action::Right, "right", "", COMPARE, &["right", "l"], "select the answer on the right"),
+    row(Action::Right, "right", "next answer", COMPARE, &["right", "l"], "select the answer on the right"),
     changing(row(
         Action::Better,
         "better",

@@ -191,7 +191,8 @@ impl Theme {
             Role::Pinned => pick(Color::Magenta, Color::Magenta, Color::LightMagenta),
             Role::Series(Tier::Claude) => pick(Color::Magenta, Color::Magenta, Color::LightMagenta),
             Role::Series(Tier::Local) => pick(Color::Green, Color::Green, Color::LightBlue),
-            Role::Series(Tier::Gpu) => pick(Color::Blue, Color::Blue, Color::Cyan),
+            // Plain blue is hard to read on black.
+            Role::Series(Tier::Gpu) => pick(Color::LightBlue, Color::Blue, Color::Cyan),
             Role::Series(Tier::Frontier) => pick(Color::Cyan, Color::Cyan, Color::Yellow),
         }
     }

@@ -149,7 +149,7 @@ fn saved(ctx: &Ctx<'_>, snapshot: &Snapshot) -> Vec<Line<'static>> {
     } else {
         ("saved", format!("~{saved}"))
     };
-    let note = format!("of ~{amount}, had {model} answered all of it ({share:.0} %)");
+    let note = format!("{share:.0} % against always {model}: ~{amount}");
     vec![fact(ctx, name, words, if saved < Money::ZERO { Role::Warn } else { Role::Ok }, note)]
 }
 
