@@ -112,7 +112,7 @@ async fn draining_takes_a_dialog_whose_default_is_cancel() {
     stage.press("enter").await;
     stage.hides("drain tier claude?");
     assert!(stage.engine.commands.lock().expect("no panic").is_empty());
-    stage.press("d y up up right enter").await;
+    stage.press("d y up up up right enter").await;
     assert!(stage.engine.commands.lock().expect("no panic").is_empty(), "enter on a choice is no yes");
     stage.press("y enter").await;
     let commands = stage.engine.commands.lock().expect("no panic").clone();
@@ -167,7 +167,7 @@ async fn pins_can_be_the_only_way() {
     let stage = stage();
     stage.press("alt-2 j p").await;
     stage.shows("pin backend anthropic?");
-    stage.press("up space").await;
+    stage.press("up up space").await;
     stage.shows("[x] nowhere else");
     stage.press("y enter").await;
     let commands = stage.engine.commands.lock().expect("no panic").clone();
@@ -176,7 +176,7 @@ async fn pins_can_be_the_only_way() {
         "{commands:?}"
     );
     // Of one task alone: the field before says which.
-    stage.press("p up up right").await;
+    stage.press("p up up up right").await;
     stage.shows("requests go there first");
     stage.press("y y").await;
     let commands = stage.engine.commands.lock().expect("no panic").clone();
@@ -403,7 +403,7 @@ fn the_readme_tells_the_keys_as_they_are() {
             place if place.contains("not in the prompt") => {
                 Pane::ALL.into_iter().filter(|p| *p != Pane::Prompt).collect()
             }
-            place => Pane::ALL.into_iter().filter(|pane| pane.name() == place).collect(),
+            places => Pane::ALL.into_iter().filter(|pane| places.split(", ").any(|one| one == pane.name())).collect(),
         };
         assert!(!panes.is_empty(), "{row}");
         for name in cells[1].split('`').skip(1).step_by(2) {

@@ -1,7 +1,7 @@
 //! Tests of the screen as a whole.
 
 mod fake;
-mod fixture;
+pub mod fixture;
 mod hostile;
 mod journeys;
 mod props;

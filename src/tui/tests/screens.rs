@@ -247,7 +247,6 @@ fn overlays() {
         ("decision", Overlay::Detail(Subject::Row(3), 0)),
         ("backend", Overlay::Detail(Subject::Part(Target::Backend(fixture::id("litellm"))), 0)),
         ("warnings", Overlay::Warnings(0)),
-        ("log", Overlay::Log(0)),
     ];
     for (name, overlay) in overlays {
         app.overlay = Some(overlay);
