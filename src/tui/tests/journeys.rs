@@ -114,7 +114,9 @@ async fn draining_takes_a_dialog_whose_default_is_cancel() {
     assert!(stage.engine.commands.lock().expect("no panic").is_empty());
     stage.press("d y up up up right enter").await;
     assert!(stage.engine.commands.lock().expect("no panic").is_empty(), "enter on a choice is no yes");
-    stage.press("y enter").await;
+    // It went on to the reason, where letters are text.
+    stage.type_text("new keys").await;
+    stage.press("enter y y").await;
     let commands = stage.engine.commands.lock().expect("no panic").clone();
     assert_eq!(
         commands,
@@ -122,10 +124,10 @@ async fn draining_takes_a_dialog_whose_default_is_cancel() {
             target: Target::Tier(Tier::Claude),
             state: AdminState::Drain,
             lasts: Some(Duration::from_secs(900)),
-            reason: "".into(),
+            reason: "new keys".into(),
         }]
     );
-    stage.shows("done: drain tier claude for 15 min");
+    stage.shows("done: drain tier claude for 15 min (new keys)");
 }
 
 #[tokio::test(start_paused = true)]
