@@ -246,6 +246,8 @@ impl Keymap {
             Action::Zoom => focus.is_screen(),
             Action::Probe => !matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
             Action::Limit => !matches!(focus, Pane::Cost | Pane::Spend),
+            Action::NewConversation => focus != Pane::Prompt,
+            Action::Focus(pane) => pane == focus || (pane == Pane::Tiers && focus != Pane::Prompt),
             _ => false,
         };
         let worth = move |binding: &&Binding| !binding.spec.hint.is_empty() && !idle(binding.spec.action);

@@ -20,6 +20,11 @@ use crate::tui::status;
 use crate::tui::text;
 use crate::tui::theme::Role;
 
+/// From this width on, a candidate needs one line.
+const ONE_LINE: usize = 96;
+/// The room for a term of a score.
+const TERM: usize = 9;
+
 /// What the details are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -31,7 +36,7 @@ pub enum Subject {
 
 /// Draws the details, from what is known at this moment.
 pub fn render(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed, scroll: &mut usize, area: Rect, buf: &mut Buffer) {
-    let width = area.width.saturating_sub(4).min(110);
+    let width = area.width.saturating_sub(4).min(136);
     let columns = usize::from(width.saturating_sub(4));
     let (title, lines) = match subject {
         Subject::Row(number) => match feed.get(*number).map(|row| &row.kind) {
@@ -246,14 +251,29 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
         lines.push(Line::default());
         return;
     };
-    let terms = first.terms.iter().map(|term| text::pad_left(term.name, 9)).collect::<String>();
+    let wide = columns >= ONE_LINE;
+    let terms = first.terms.iter().map(|term| text::pad_left(term.name, TERM)).collect::<String>();
     lines.push(title(ctx, "candidates, in the order in which they are tried"));
     // Number, tier, score and terms have their places; the name has the rest.
-    let name = columns.saturating_sub(3 + 9 + 6 + text::width(&terms)).clamp(12, 44);
-    lines.push(Line::from(ctx.span(Role::Dim, format!("{}{:>6}{terms}", " ".repeat(3 + 9 + name), "score"))));
+    let fixed = 3 + 9 + 6 + text::width(&terms) + if wide { 20 } else { 0 };
+    let name = columns.saturating_sub(fixed).clamp(12, 44);
+    let more = if wide { format!("{:>10}{:>9}", "cost", "ttft") } else { String::new() };
+    lines.push(Line::from(ctx.span(Role::Dim, format!("{}{:>6}{terms}{more}", " ".repeat(3 + 9 + name), "score"))));
     for (index, one) in decision.candidates.iter().enumerate() {
-        lines.push(candidate(ctx, index, one, name));
-        lines.push(estimate(ctx, one, columns));
+        let mut line = candidate(ctx, index, one, name);
+        if wide {
+            let cost = one.estimate.cost.map_or_else(|| ctx.glyphs.none.to_owned(), |cost| format!("~{cost}"));
+            let basis = if one.estimate.measured { " " } else { "?" };
+            let first = format!("{}{basis}", text::millis(u64::from(one.estimate.first_token_ms)));
+            line.push_span(
+                ctx.span(Role::Text, format!("{}{}", text::pad_left(&cost, 10), text::pad_left(&first, 10))),
+            );
+        }
+        lines.push(line);
+        // What is tried first deserves its second line in any case.
+        if !wide || index == 0 {
+            lines.push(estimate(ctx, one, columns));
+        }
     }
     lines.push(Line::default());
 }
@@ -270,7 +290,7 @@ fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<
     for term in &one.terms {
         // What a term adds to the score: that, and not its value, is what the order comes from.
         let role = if term.value * term.weight >= 0.05 { Role::Text } else { Role::Dim };
-        spans.push(ctx.span(role, format!("{:>9.3}", term.value * term.weight)));
+        spans.push(ctx.span(role, format!("{:>TERM$.3}", term.value * term.weight)));
     }
     Line::from(spans)
 }

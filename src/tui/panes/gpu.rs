@@ -72,7 +72,7 @@ impl GpuPane {
     /// Load and memory over the last minutes, two rows of eighths each, under a card.
     fn charts(&self, ctx: &Ctx<'_>, gpu: &GpuSample, width: usize) -> Vec<Line<'static>> {
         let Some(readings) = self.history.get(&gpu.name) else { return Vec::new() };
-        let columns = width.saturating_sub(14).min(180);
+        let columns = width.saturating_sub(19).min(180);
         if columns < 20 {
             return Vec::new();
         }
@@ -93,7 +93,7 @@ impl GpuPane {
             };
             let mut spans = vec![ctx.span(Role::Dim, format!("  {}", text::pad(name, 6)))];
             spans.extend(cells.into_iter().map(bar));
-            spans.push(ctx.span(Role::Dim, " 15m"));
+            spans.push(ctx.span(Role::Dim, " last 15m"));
             Line::from(spans)
         };
         vec![row("util", |one| one.load, Role::Ok), row("mem", |one| one.memory, Role::Accent), Line::default()]

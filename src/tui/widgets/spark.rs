@@ -28,6 +28,9 @@ pub enum Measure {
     Total,
 }
 
+/// A cell is not drawn wider: a minute of five-second buckets fills most charts at this width.
+const WIDEST: i64 = 8;
+
 /// Cells of a window of time that ends now, oldest first, and the columns that each of them takes.
 #[must_use]
 pub fn cells(series: &Series, measure: Measure, buckets: u16, columns: u16, now: Timestamp) -> (Vec<Cell>, u16) {
@@ -36,7 +39,7 @@ pub fn cells(series: &Series, measure: Measure, buckets: u16, columns: u16, now:
     }
     let per_cell = i64::from(buckets.div_ceil(columns));
     let count = i64::from(buckets).div_euclid(per_cell);
-    let stretch = (i64::from(columns) / count.max(1)).clamp(1, 4);
+    let stretch = (i64::from(columns) / count.max(1)).clamp(1, WIDEST);
     // Cells are aligned to the clock, so that a bar keeps its height while it moves to the left.
     let last = series.bucket_of(now).div_euclid(per_cell);
     let cell = |number: i64| {

@@ -69,12 +69,19 @@ impl Fitted {
         let need = |kept: &[bool]| -> u16 {
             columns.iter().zip(kept).filter(|(_, kept)| **kept).map(|(column, _)| column.width + 1).sum::<u16>()
         };
-        let comfort: u16 = columns.iter().map(|column| column.roomy.saturating_sub(column.width)).sum();
+        let comfort = |kept: &[bool]| -> u16 {
+            columns
+                .iter()
+                .zip(kept)
+                .filter(|(_, kept)| **kept)
+                .map(|(one, _)| one.roomy.saturating_sub(one.width))
+                .sum()
+        };
         let worst = |kept: &[bool], above: u8| {
             (0..columns.len()).filter(|i| kept[*i] && columns[*i].rank > above).max_by_key(|i| columns[*i].rank)
         };
-        for (extra, above) in [(comfort, DISPENSABLE), (0, 0)] {
-            while need(&kept) + extra > width + 1 {
+        for (roomy, above) in [(true, DISPENSABLE), (false, 0)] {
+            while need(&kept) + if roomy { comfort(&kept) } else { 0 } > width + 1 {
                 match worst(&kept, above) {
                     Some(index) => kept[index] = false,
                     None => break,

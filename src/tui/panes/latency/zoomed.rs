@@ -84,8 +84,8 @@ pub(super) fn track(
 }
 
 /// The ages at the left end, at each quarter, and now.
-pub(super) fn time_axis(ctx: &Ctx<'_>, span: Duration, columns: u16, row: Rect, buf: &mut Buffer) {
-    let start = row.x + row.width.min(NAME + AXIS);
+pub(super) fn time_axis(ctx: &Ctx<'_>, span: Duration, (skipped, columns): (u16, u16), row: Rect, buf: &mut Buffer) {
+    let start = row.x + row.width.min(NAME + AXIS + skipped);
     for quarter in 0..=4_u16 {
         let age = span.saturating_mul(u32::from(4 - quarter)) / 4;
         let words = if quarter == 4 { "now".to_owned() } else { format!("-{}", text::age(age)) };
