@@ -221,7 +221,7 @@ pub const TABLE: &[Spec] = &[
     changing(row(Action::Ready, "ready", "ready", Scope::Fleet, &["u"], "undo a drain or maintenance")),
     changing(row(Action::Maint, "maint", "maint", Scope::Fleet, &["t"], "take no requests there and stop probing it")),
     changing(row(Action::Pin, "pin", "pin", Scope::Fleet, &["p"], "send requests there first, or only there")),
-    changing(row(Action::Unpin, "unpin", "unpin", Scope::Fleet, &["shift-p"], "take the pins on it away")),
+    changing(row(Action::Unpin, "unpin", "", Scope::Fleet, &["shift-p"], "take the pins on it away")),
     changing(row(
         Action::Kill,
         "kill",

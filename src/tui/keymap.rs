@@ -236,8 +236,6 @@ impl Keymap {
     /// The footer's hints for a pane, the pane's own first.
     #[must_use]
     pub fn hints(&self, focus: Pane) -> Vec<(Key, &'static str)> {
-        let own = |binding: &&Binding| !matches!(binding.spec.scope, Scope::Anywhere | Scope::Browse);
-        let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
         // Only panes with rows have something to filter and sort, only those of the dashboard can be zoomed.
         let sorted = matches!(focus, Pane::Tiers | Pane::Models | Pane::Decisions | Pane::Requests);
         let idle = move |action| match action {
@@ -251,14 +249,29 @@ impl Keymap {
             _ => false,
         };
         let worth = move |binding: &&Binding| !binding.spec.hint.is_empty() && !idle(binding.spec.action);
-        let shown = || self.active(focus).filter(worth);
+        let mut shown: Vec<&Binding> = self.active(focus).filter(worth).collect();
+        shown.sort_by_key(|binding| hint_rank(binding.spec, focus));
         let mut hints: Vec<(Key, &'static str)> = Vec::new();
-        for found in shown().filter(own).chain(shown().filter(|binding| !own(binding))).filter_map(hint) {
-            if hints.iter().all(|(_, words)| *words != found.1) {
-                hints.push(found);
+        for binding in shown {
+            let known = hints.iter().any(|(_, words)| *words == binding.spec.hint);
+            if let Some(key) = binding.keys.first().filter(|_| !known) {
+                hints.push((*key, binding.spec.hint));
             }
         }
         hints
+    }
+}
+
+/// What a footer shows first: a pane's own verbs, then the ways to what an operator asks most (what is in trouble, why
+/// did it go there, what does it cost, undo it), then the rest.
+fn hint_rank(spec: &Spec, focus: Pane) -> u8 {
+    let own = !matches!(spec.scope, Scope::Anywhere | Scope::Browse);
+    match spec.action {
+        Action::Send | Action::Newline => 0,
+        Action::Undo | Action::Focus(Pane::Tiers | Pane::Decisions | Pane::Spend) => 1,
+        _ if own && focus != Pane::Prompt => 0,
+        _ if own => 2,
+        _ => 3,
     }
 }
 

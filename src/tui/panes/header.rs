@@ -148,7 +148,8 @@ fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Vec<Span<'static
 /// With one pane at a time, the header says which ones there are.
 fn tabs(ctx: &Ctx<'_>) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
-    for pane in Pane::ALL {
+    let screen = Some(ctx.focus).filter(|pane| pane.is_screen());
+    for pane in Pane::BOARD.into_iter().chain(screen) {
         let role = if pane == ctx.focus { Role::Badge } else { Role::Dim };
         spans.push(ctx.span(role, pane.key().to_string()));
         spans.push(Span::raw(" "));

@@ -17,8 +17,8 @@ const PROPOSALS: usize = 6;
 impl PromptPane {
     /// The rows above the input; none where there is no room or nothing to say.
     pub(super) fn preview(&self, ctx: &Ctx<'_>, width: u16, room: u16) -> Vec<Line<'static>> {
-        // The talk keeps two thirds of the room.
-        let most = usize::from(room / 3);
+        // The talk keeps half of the room.
+        let most = usize::from(room / 2);
         if most == 0 || self.is_blank() {
             return Vec::new();
         }
