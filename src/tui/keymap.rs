@@ -268,10 +268,11 @@ fn hint_rank(spec: &Spec, focus: Pane) -> u8 {
     let own = !matches!(spec.scope, Scope::Anywhere | Scope::Browse);
     match spec.action {
         Action::Send | Action::Newline => 0,
-        Action::Undo | Action::Focus(Pane::Tiers | Pane::Decisions | Pane::Spend) => 1,
+        Action::Focus(Pane::Tiers | Pane::Decisions | Pane::Spend) => 1,
+        Action::Undo => 2,
         _ if own && focus != Pane::Prompt => 0,
-        _ if own => 2,
-        _ => 3,
+        _ if own => 3,
+        _ => 4,
     }
 }
 

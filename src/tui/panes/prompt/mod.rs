@@ -277,7 +277,7 @@ impl PromptPane {
             if area.height > 2 {
                 ctx.say("ask, and see where it goes and why", area, buf);
                 let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
-                ctx.say("/ demands something of the answer: /private, /tier local, /max-cost 0.01", below, buf);
+                ctx.say("/private, /tier local, /max-cost 0.01 say how", below, buf);
             }
             return;
         }
