@@ -6,6 +6,7 @@
 
 use std::task::Poll;
 
+use futures::FutureExt;
 use tokio::sync::Notify;
 
 /// What befell the terminal while the loop was busy with something else.
@@ -73,6 +74,8 @@ impl Ears {
     ///
     /// The system does not let it stop.
     pub(super) async fn stop(&mut self, whom: Whom) -> std::io::Result<()> {
+        // One that was heard before and not looked at would pass for the end of this stop.
+        let _ = self.continued().now_or_never();
         system::stop(whom)?;
         self.continued().await;
         self.foreground().await;

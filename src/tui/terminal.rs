@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io::{self, Stdout, Write, stdout};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,7 +124,8 @@ pub fn abandon() {
 
 /// The real terminal. Dropping it gives it back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: its end would write to the terminal after that was given back.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
     ears: job::Ears,
     state: Option<PathBuf>,
@@ -150,7 +152,7 @@ impl Screen {
         let ears = job::Ears::open();
         take_modes()?;
         match Terminal::new(CrosstermBackend::new(stdout())) {
-            Ok(terminal) => Ok(Self { terminal, mouse: false, ears, state }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, ears, state }),
             Err(error) => {
                 restore();
                 Err(error)
