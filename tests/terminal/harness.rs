@@ -19,7 +19,7 @@ pub struct Seen {
     parser: vt100::Parser,
     pub bytes: Vec<u8>,
     ended: bool,
-    hung_up: bool,
+    unread: bool,
 }
 
 impl Seen {
@@ -128,7 +128,7 @@ impl Setup {
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
         let parser = vt100::Parser::new(non_zero(self.rows), non_zero(self.columns), 0);
-        let seen = Seen { parser, bytes: Vec::new(), ended: false, hung_up: false };
+        let seen = Seen { parser, bytes: Vec::new(), ended: false, unread: false };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let reader = pair.master.try_clone_reader().expect("a reader");
         let shared = Arc::clone(&seen);
@@ -149,7 +149,7 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &(Mutex<Seen>, Condvar), bytes
         seen.bytes.extend_from_slice(&buffer[..count]);
         seen.ended = count == 0;
         shared.1.notify_all();
-        if count == 0 || seen.hung_up {
+        if count == 0 || seen.unread {
             return;
         }
         drop(seen);
@@ -270,15 +270,31 @@ impl Terminal {
         let seen = self.seen();
         let changes = changes(&seen.bytes);
         assert_eq!(changes.last(), Some(&("1049".to_owned(), false)), "the alternate screen is left last");
+        self.assert_settings();
+    }
+
+    fn assert_settings(&self) {
         let settings = self.master().get_termios().expect("a terminal has settings");
         assert_eq!(format!("{settings:?}"), self.settings, "raw mode is off");
+    }
+
+    /// The terminal takes nothing any more, once it has taken what comes next.
+    pub fn stop_reading(&self) {
+        self.seen().unread = true;
+    }
+
+    /// Waits for the end of a program that can no longer write. Returns the exit code.
+    pub fn finish_unread(mut self) -> u32 {
+        let code = self.exit_code();
+        self.assert_settings();
+        code
     }
 
     /// The terminal goes away, as when its window is closed. Returns the exit code.
     pub fn hang_up(mut self) -> u32 {
         assert!(self.keys.is_none(), "a key was pressed, and closing would press another one");
         // The reader goes with the next bytes that it gets.
-        self.seen().hung_up = true;
+        self.seen().unread = true;
         self.master = None;
         self.exit_code()
     }

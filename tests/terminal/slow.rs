@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::Setup;
+use crate::harness::{Setup, Terminal};
 
 /// What the terminal takes, as over a bad line.
 const BYTES_PER_SECOND: u32 = 2_000;
@@ -31,4 +31,17 @@ fn a_slow_terminal_is_behind_by_a_few_frames_only() {
     terminal.signal("-TERM");
     assert_eq!(terminal.finish().0, 143);
     assert!(asked.elapsed() < Duration::from_secs(15), "it took {:?} to end", asked.elapsed());
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_keep_the_program() {
+    let mut terminal = Terminal::demo();
+    terminal.stop_reading();
+    // Enough to fill whatever the system holds.
+    for _ in 0..30 {
+        terminal.press("\x0c");
+        terminal.pass(Duration::from_millis(50));
+    }
+    terminal.signal("-TERM");
+    assert_eq!(terminal.finish_unread(), 143);
 }

@@ -34,6 +34,33 @@ fn ctrl_z_stops_the_whole_job_and_fg_brings_it_back() {
     assert!(screen.contains("shell: ended with 0"), "{screen}");
 }
 
+/// The same, but the job is first sent to the background, and the shell tells when that has no longer got it running.
+const SHELL_WITH_BACKGROUND: &str = r#"set -m
+sh -c '"$1" demo; exit $?' job "$0"
+bg >/dev/null
+while jobs >"$HOME/jobs"; grep -q Running "$HOME/jobs"; do sleep 0.1; done
+echo "shell: stopped again"
+read -r line
+fg >/dev/null
+echo "shell: ended with $?"
+"#;
+
+#[test]
+fn in_the_background_the_terminal_is_left_alone() {
+    let mut terminal = Setup::shell(SHELL_WITH_BACKGROUND).open();
+    terminal.first_frame();
+    terminal.press("\x1a");
+    terminal.wait_for("the shell", |screen| screen.contains("shell: stopped again"));
+    terminal.assert_at_rest();
+    assert_eq!(terminal.seen().taken(), 1);
+    terminal.press("\n");
+    back_on_the_screen(&terminal, 2);
+    terminal.press("\x1b2");
+    terminal.press("q");
+    let (_, screen) = terminal.finish();
+    assert!(screen.contains("shell: ended with 0"), "{screen}");
+}
+
 #[test]
 fn ctrl_z_says_so_where_no_shell_could_bring_it_back() {
     let mut terminal = Terminal::demo();
