@@ -49,16 +49,31 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
         }),
     });
     let recent = session.log.recent();
-    let options = tui::Options { log: Box::new(move || log_lines(&recent)), ..tui::Options::default() };
-    let signals = async {
-        signals::asked_by_the_system().await;
+    let log = session.log.path().map(Path::to_owned);
+    let options = tui::Options {
+        log: Box::new(move || log_lines(&recent)),
+        state: log.as_deref().and_then(Path::parent).map(Path::to_owned),
+        ..tui::Options::default()
     };
-    let ended = Box::pin(tui::run(room, config.ui, options, signals)).await;
+    let asked = signals::asked_by_the_system();
+    let mut signal = None;
+    let shutdown = async { signal = Some(asked.await) };
+    let ended = Box::pin(tui::run(room, config.ui, options, shutdown)).await;
     stop.cancel();
     background.close();
     background.wait().await;
-    let log = session.log.path().map(Path::to_owned);
     session.stop().await;
+    let told = tell(ended, log.as_deref(), output);
+    // A signal may mean that the terminal is gone, and with it whoever could be told.
+    signal.map_or(told, |signal| Ok(ExitCode::from(signal.code())))
+}
+
+/// What the operator finds on the ordinary terminal.
+fn tell(
+    ended: Result<tui::ExitSummary, tui::TuiError>,
+    log: Option<&Path>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let summary = ended.map_err(|error| Failure::Other(error.to_string()))?;
     output.line(&summary.to_string())?;
     if let Some(path) = log {

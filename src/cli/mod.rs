@@ -36,7 +36,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the request or a part of the batch failed, or the doctor found something \
-broken; 2 wrong usage or configuration; 3 nobody may serve the request; 130 interrupted, 143 terminated.";
+broken; 2 wrong usage or configuration; 3 nobody may serve the request; 129 hung up, 130 \
+interrupted, 131 told to quit, 143 terminated.";
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Default, Args)]

@@ -7,6 +7,8 @@ use tokio::sync::oneshot;
 
 /// How long a command may take to end in good order.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for the dashboard, which lets answers end first, and may have to wait for a slow terminal.
+const PATIENCE_OF_A_SCREEN: Duration = Duration::from_secs(15);
 
 /// Why a command was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Signal {
     Terminate,
     /// The terminal went away.
     Hangup,
+    /// `kill -QUIT`. Ctrl-\ sends it too, but not while the dashboard has the terminal.
+    Quit,
 }
 
 impl Signal {
@@ -27,6 +31,7 @@ impl Signal {
             Self::Interrupt => 130,
             Self::Terminate => 143,
             Self::Hangup => 129,
+            Self::Quit => 131,
         }
     }
 }
@@ -37,7 +42,38 @@ impl fmt::Display for Signal {
             Self::Interrupt => "interrupted",
             Self::Terminate => "terminated",
             Self::Hangup => "the terminal was closed",
+            Self::Quit => "told to quit",
         })
+    }
+}
+
+/// What is to be ended.
+#[derive(Clone, Copy)]
+enum Of {
+    /// A command that prints. Ctrl-\ keeps its ordinary effect: it is the way out that needs nothing of the program.
+    Printing,
+    /// A surface that takes Ctrl-C as a key and has a terminal to give back, which a core dump would not do.
+    Screen,
+}
+
+impl Of {
+    const fn signals(self) -> &'static [Signal] {
+        match self {
+            Self::Printing => &[Signal::Terminate, Signal::Hangup, Signal::Interrupt],
+            Self::Screen => &[Signal::Terminate, Signal::Hangup, Signal::Quit],
+        }
+    }
+
+    /// Ends when the time for ending in good order is over.
+    async fn patience(self, ears: &mut Ears) {
+        match self {
+            Self::Printing => drop(tokio::time::timeout(PATIENCE, ears.next()).await),
+            // Asking twice makes no difference here: when a terminal goes away, the system and the shell both tell.
+            Self::Screen => {
+                tokio::time::sleep(PATIENCE_OF_A_SCREEN).await;
+                crate::tui::terminal::abandon();
+            }
+        }
     }
 }
 
@@ -45,15 +81,24 @@ impl fmt::Display for Signal {
 ///
 /// Whoever asks twice, or waits for long, is obeyed without ceremony: the command may be stuck in writing to a reader
 /// that does not read.
-#[expect(clippy::disallowed_methods, reason = "the task is to last as long as the process, whose end it is")]
 pub fn asked_to_stop() -> impl Future<Output = Signal> {
+    asked(Of::Printing)
+}
+
+/// The same for the dashboard.
+pub fn asked_by_the_system() -> impl Future<Output = Signal> {
+    asked(Of::Screen)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the task is to last as long as the process, whose end it is")]
+fn asked(of: Of) -> impl Future<Output = Signal> {
     // Here and not in the task: a signal that came before the task had its first turn would end the program at once.
-    let mut ears = Ears::open(true);
+    let mut ears = Ears::open(of.signals());
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
         let signal = ears.next().await;
         let _ = tell.send(signal);
-        let _ = tokio::time::timeout(PATIENCE, ears.next()).await;
+        of.patience(&mut ears).await;
         std::process::exit(i32::from(signal.code()));
     });
     async move {
@@ -64,26 +109,21 @@ pub fn asked_to_stop() -> impl Future<Output = Signal> {
     }
 }
 
-/// Ends when the system asks the program to end: for a surface that takes Ctrl-C as a key.
-pub async fn asked_by_the_system() -> Signal {
-    Ears::open(false).next().await
-}
-
 /// What the process listens to. A signal that cannot be listened to keeps its ordinary effect.
 #[cfg(unix)]
 struct Ears(Vec<(Signal, tokio::signal::unix::Signal)>);
 
 #[cfg(unix)]
 impl Ears {
-    fn open(for_ctrl_c: bool) -> Self {
+    fn open(signals: &[Signal]) -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [
-            (Signal::Terminate, SignalKind::terminate()),
-            (Signal::Hangup, SignalKind::hangup()),
-            (Signal::Interrupt, SignalKind::interrupt()),
-        ];
-        let heard = kinds.into_iter().filter(|(name, _)| for_ctrl_c || *name != Signal::Interrupt);
-        Self(heard.filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
+        let kind = |name: Signal| match name {
+            Signal::Terminate => SignalKind::terminate(),
+            Signal::Hangup => SignalKind::hangup(),
+            Signal::Interrupt => SignalKind::interrupt(),
+            Signal::Quit => SignalKind::quit(),
+        };
+        Self(signals.iter().filter_map(|name| Some((*name, signal(kind(*name)).ok()?))).collect())
     }
 
     async fn next(&mut self) -> Signal {
@@ -100,8 +140,8 @@ struct Ears(bool);
 
 #[cfg(not(unix))]
 impl Ears {
-    const fn open(for_ctrl_c: bool) -> Self {
-        Self(for_ctrl_c)
+    fn open(signals: &[Signal]) -> Self {
+        Self(signals.contains(&Signal::Interrupt))
     }
 
     async fn next(&mut self) -> Signal {

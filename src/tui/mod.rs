@@ -13,10 +13,12 @@ mod act;
 pub mod action;
 pub mod app;
 pub mod backing;
+pub mod clipboard;
 pub mod feed;
 pub mod frame;
 pub mod glyph;
 pub mod input;
+pub mod job;
 pub mod keymap;
 pub mod layout;
 pub mod overlay;
@@ -30,6 +32,8 @@ pub mod theme;
 pub mod view;
 pub mod widgets;
 
+#[cfg(debug_assertions)]
+mod provoke;
 mod run;
 #[cfg(test)]
 mod tests;

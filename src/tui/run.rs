@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -17,8 +18,10 @@ use tokio::time::Instant;
 
 use super::app::{App, Effect};
 use super::backing::{Backing, LogLine};
+use super::clipboard::Copied;
 use super::frame::Pacer;
 use super::input::{self, Events};
+use super::job::{Upset, Whom};
 use super::layout::Pane;
 use super::session::TurnEvent;
 use super::terminal::{Screen, Surface};
@@ -36,6 +39,8 @@ use crate::engine::{Command, Fact, Snapshot};
 pub struct Options {
     /// The latest lines of the program's log, newest last.
     pub log: Box<dyn Fn() -> Vec<LogLine> + Send>,
+    /// The folder for what is kept from run to run, if there is one.
+    pub state: Option<PathBuf>,
     /// The program's version.
     pub version: &'static str,
     /// The operator's time zone.
@@ -48,6 +53,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             log: Box::new(Vec::new),
+            state: None,
             version: env!("CARGO_PKG_VERSION"),
             zone: TimeZone::system(),
             probe_every: Duration::from_secs(60),
@@ -123,7 +129,7 @@ pub async fn run(
     // Whether there are colours is resolved here, by flag, file and environment in this order; crossterm looks at
     // `NO_COLOR` alone and would overrule an explicit choice. Without colours the theme never asks for one.
     ratatui::crossterm::style::force_color_output(true);
-    let screen = Screen::take()?;
+    let screen = Screen::take(options.state.clone())?;
     run_on(backing, &ui, options, screen, input::terminal_events, shutdown).await
 }
 
@@ -139,6 +145,8 @@ enum Report {
 const REPORTS: usize = 256;
 /// Events taken at once before a frame is considered.
 const BATCH: usize = 128;
+/// What a panic beside the loop is told as.
+const TASK_FAILED: &str = "a task of the program failed: see the log";
 
 /// The same on any surface, fed by any events.
 ///
@@ -168,6 +176,8 @@ pub async fn run_on(
     pacer.request(Instant::now());
     let mut engine_lives = true;
     let mut facts_live = true;
+    #[cfg(debug_assertions)]
+    let mut provoked = super::provoke::Provoked::of_process();
     tokio::pin!(shutdown);
     while !desk.quit {
         // Every branch can be dropped without losing anything.
@@ -184,6 +194,15 @@ pub async fn run_on(
                         Some(event) => desk.input(event?),
                         None => break,
                     }
+                }
+            }
+            upset = surface.upset() => {
+                desk.tick();
+                match upset {
+                    Upset::Stop => terminal = suspend(&mut surface, terminal, &events, Whom::Program, &mut desk).await?,
+                    Upset::Continued => surface.retake().await?,
+                    // The next frame takes the terminal again.
+                    Upset::Lost => desk.app.toasts.error(TASK_FAILED, desk.app.now),
                 }
             }
             changed = snapshots.changed(), if engine_lives => {
@@ -222,6 +241,8 @@ pub async fn run_on(
                 surface.draw(&mut |frame| {
                     let area = frame.area();
                     view::draw(&mut desk.app, area, frame.buffer_mut());
+                    #[cfg(debug_assertions)]
+                    provoked.drawing(&mut desk.tasks);
                 })?;
                 pacer.drawn(Instant::now());
                 if let Some(wait) = desk.next_change() {
@@ -232,20 +253,15 @@ pub async fn run_on(
         }
         while let Some(result) = desk.tasks.try_join_next() {
             if result.is_err_and(|error| error.is_panic()) {
-                desk.app.toasts.error("a task of the screen failed: see the log", desk.app.now);
+                desk.app.toasts.error(TASK_FAILED, desk.app.now);
             }
         }
         while let Some(effect) = desk.app.next_effect() {
             match effect {
-                Effect::Copy(text) => surface.copy(&text)?,
+                Effect::Copy(text) => desk.copied(surface.copy(&text)),
                 Effect::Mouse(on) => surface.mouse(on)?,
                 Effect::Redraw => surface.clear()?,
-                Effect::Suspend => {
-                    // The reader of keys must be gone before the shell reads them.
-                    drop(terminal);
-                    surface.suspend()?;
-                    terminal = events();
-                }
+                Effect::Suspend => terminal = suspend(&mut surface, terminal, &events, Whom::Job, &mut desk).await?,
                 other => desk.carry_out(other),
             }
         }
@@ -255,6 +271,23 @@ pub async fn run_on(
     desk.tasks.abort_all();
     let last = desk.app.live.as_ref().map(|snapshot| ExitSummary::of(snapshot, desk.backing.now()));
     Ok(last.unwrap_or_default())
+}
+
+/// Stops, with the reader of keys gone meanwhile: the shell reads them now. Returns a new one.
+async fn suspend(
+    surface: &mut impl Surface,
+    reader: Events,
+    events: &impl Fn() -> Events,
+    whom: Whom,
+    desk: &mut Desk,
+) -> std::io::Result<Events> {
+    drop(reader);
+    let stopped = surface.suspend(whom).await?;
+    desk.tick();
+    if !stopped {
+        desk.app.toasts.say("there is no shell here to go back to", desk.app.now);
+    }
+    Ok(events())
 }
 
 /// The next event, if there is one already. Asks with the loop's own waker: crossterm wakes whoever asked first, so an
@@ -324,6 +357,15 @@ impl Desk {
                 self.app.requested = None;
                 self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
             }
+        }
+    }
+
+    /// That a text went to the clipboard was said already; a terminal that is gone shows with the next frame.
+    fn copied(&mut self, outcome: std::io::Result<Copied>) {
+        match outcome {
+            Ok(Copied::Clipboard) => {}
+            Ok(file @ Copied::File(..)) => self.app.toasts.say(file.to_string(), self.app.now),
+            Err(error) => self.app.toasts.error(format!("not copied: {error}"), self.app.now),
         }
     }
 

@@ -1,7 +1,10 @@
 //! The terminal, taken and given back. `leave` is the exact inverse of `enter`, whatever ends the program: the end of
 //! the loop, an error, a panic. Nothing else in the program writes to the terminal while it is taken.
 
+use std::future::Future;
 use std::io::{self, Stdout, Write, stdout};
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,6 +18,9 @@ use ratatui::crossterm::terminal::{
     enable_raw_mode,
 };
 use ratatui::crossterm::{Command, QueueableCommand, execute, queue};
+
+use super::clipboard::{self, ClipboardEnv, Copied};
+use super::job::{self, Upset, Whom};
 
 /// What the loop draws on. Tests have their own.
 pub trait Surface {
@@ -39,19 +45,34 @@ pub trait Surface {
     /// The terminal is gone.
     fn mouse(&mut self, on: bool) -> io::Result<()>;
 
-    /// Hands a text to the terminal's clipboard (OSC 52).
+    /// Hands a text to the terminal's clipboard (OSC 52), or to a file where that would lose it.
     ///
     /// # Errors
     ///
-    /// The terminal is gone.
-    fn copy(&mut self, text: &str) -> io::Result<()>;
+    /// The terminal is gone, or the file cannot be written.
+    fn copy(&mut self, text: &str) -> io::Result<Copied>;
 
-    /// Gives the terminal back, stops the process as `ctrl-z` does, and takes it again afterwards.
+    /// Gives the terminal back, stops, and takes the terminal again afterwards. Returns whether it did: where nobody
+    /// could let the program go on, it does not stop.
     ///
     /// # Errors
     ///
     /// The terminal is gone.
-    fn suspend(&mut self) -> io::Result<()>;
+    fn suspend(&mut self, whom: Whom) -> impl Future<Output = io::Result<bool>> + Send;
+
+    /// Ends when something befell the terminal. Can be dropped without losing anything.
+    fn upset(&mut self) -> impl Future<Output = Upset> + Send {
+        std::future::pending()
+    }
+
+    /// Takes the terminal anew and forgets what is on it: the program was stopped from outside, and somebody else had it.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    fn retake(&mut self) -> impl Future<Output = io::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Whether the terminal is ours at present. Global, because a panic hook has no other way to know.
@@ -82,38 +103,56 @@ fn leave(out: &mut impl Write) -> io::Result<()> {
     results.into_iter().collect()
 }
 
-/// Gives the terminal back if it is taken. Safe to call at any time, from anywhere, any number of times.
-pub fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
+/// Gives the terminal back if it is taken, and returns whether it was. Safe to call at any time, from anywhere, any
+/// number of times.
+pub fn restore() -> bool {
+    let taken = TAKEN.swap(false, Ordering::SeqCst);
+    if taken {
         // Nothing can be done about an error here: the terminal is gone, or about to be.
         let _ = leave(&mut stdout());
+        let _ = disable_raw_mode();
+    }
+    taken
+}
+
+/// Gives back what can be given back without writing: for a terminal that no longer reads.
+pub fn abandon() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
         let _ = disable_raw_mode();
     }
 }
 
 /// The real terminal. Dropping it gives it back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: its end would write to the terminal after that was given back.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
+    ears: job::Ears,
+    state: Option<PathBuf>,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal. `state` is the folder for what the clipboard cannot take.
     ///
     /// # Errors
     ///
     /// There is no terminal, or it does not do as it is told; what was set is taken back.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(state: Option<PathBuf>) -> io::Result<Self> {
         HOOK.call_once(|| {
             let previous = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                restore();
+                if restore() {
+                    job::lost();
+                }
+                tracing::error!("{info}");
                 previous(info);
             }));
         });
+        // Before the terminal is taken: a stop in between would leave it so.
+        let ears = job::Ears::open();
         take_modes()?;
         match Terminal::new(CrosstermBackend::new(stdout())) {
-            Ok(terminal) => Ok(Self { terminal, mouse: false }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, ears, state }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -146,7 +185,9 @@ impl Screen {
 fn take_modes() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    enter(&mut stdout()).inspect_err(|_| restore())
+    enter(&mut stdout()).inspect_err(|_| {
+        restore();
+    })
 }
 
 impl Surface for Screen {
@@ -168,18 +209,36 @@ impl Surface for Screen {
         if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
     }
 
-    fn copy(&mut self, text: &str) -> io::Result<()> {
-        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    fn copy(&mut self, text: &str) -> io::Result<Copied> {
+        if let Some(obstacle) = clipboard::obstacle(text.len(), &ClipboardEnv::of_process()) {
+            return Ok(Copied::File(clipboard::write(self.state.as_deref(), text)?, obstacle));
+        }
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))?;
+        Ok(Copied::Clipboard)
     }
 
-    fn suspend(&mut self) -> io::Result<()> {
+    async fn suspend(&mut self, whom: Whom) -> io::Result<bool> {
+        // A signal comes from somebody who can send another one; a key may come from somebody who cannot.
+        if whom == Whom::Job && !job::can_stop() {
+            return Ok(false);
+        }
         restore();
-        // As the terminal itself does on ctrl-z, the whole job is stopped: this process, whatever started it in the same
-        // job (cargo, a pipeline), and the shell of this line. That the shell is stopped too is what makes it safe: it
-        // ends only after SIGCONT, so the terminal is not taken again before the stop took hold of every thread.
-        let stopped = std::process::Command::new("sh").args(["-c", "kill -TSTP 0"]).status();
+        let stopped = self.ears.stop(whom).await;
         self.retake_if_lost()?;
-        stopped.map(|_| ())
+        stopped.map(|()| true)
+    }
+
+    async fn upset(&mut self) -> Upset {
+        self.ears.next().await
+    }
+
+    async fn retake(&mut self) -> io::Result<()> {
+        self.ears.foreground().await;
+        if TAKEN.swap(false, Ordering::SeqCst) {
+            // Crossterm holds raw mode for set and would not set it again; and what it found first is what to go back to.
+            disable_raw_mode()?;
+        }
+        self.retake_if_lost()
     }
 }
 

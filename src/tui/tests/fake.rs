@@ -22,6 +22,8 @@ use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
 use crate::domain::time::Timestamp;
 use crate::engine::{CallError, Command, Fact, Progress, Snapshot};
+use crate::tui::clipboard::Copied;
+use crate::tui::job::Whom;
 use crate::tui::terminal::Surface;
 use crate::tui::{Backing, ExitSummary, Faults, Options, Submitted, TuiError, run_on};
 
@@ -129,14 +131,14 @@ impl Surface for FakeScreen {
         Ok(())
     }
 
-    fn copy(&mut self, text: &str) -> std::io::Result<()> {
+    fn copy(&mut self, text: &str) -> std::io::Result<Copied> {
         self.seen.lock().expect("no panic").copied.push(text.to_owned());
-        Ok(())
+        Ok(Copied::Clipboard)
     }
 
-    fn suspend(&mut self) -> std::io::Result<()> {
+    async fn suspend(&mut self, _: Whom) -> std::io::Result<bool> {
         self.seen.lock().expect("no panic").suspended += 1;
-        Ok(())
+        Ok(true)
     }
 }
 
