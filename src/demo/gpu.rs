@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::ollama::Memory;
 use super::upstream::Upstream;
-use crate::domain::machine::GpuSample;
+use crate::domain::machine::{GpuProcess, GpuSample};
 use crate::telemetry::{GpuSource, Reading};
 
 /// The card of the simulated local host.
@@ -68,6 +68,15 @@ impl SimulatedGpu {
             power: Some(whole(28.0 + load * 3.9)),
             power_limit: Some(450),
             fan: u8::try_from(whole((heat - 30.0) * 1.4)).ok(),
+            core_clock: Some(whole((210.0 + load * 25.0).min(2_700.0) / 10.0) * 10),
+            memory_clock: Some(if load > 6.0 { 10_501 } else { 405 }),
+            pcie: Some((if load > 6.0 { 4 } else { 1 }, 16)),
+            held_down_by: Some(if load > 92.0 { vec![Arc::from("power limit")] } else { Vec::new() }),
+            processes: Some(vec![GpuProcess {
+                pid: 4_242,
+                name: Some(Arc::from("ollama")),
+                memory: Some(used.min(total)),
+            }]),
             ..GpuSample::default()
         }]
     }

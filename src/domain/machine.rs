@@ -7,6 +7,27 @@ use serde::{Deserialize, Serialize};
 use super::money::Money;
 use super::time::Timestamp;
 
+/// A program that computes on a card.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpuProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name, where the system tells.
+    pub name: Option<Arc<str>>,
+    /// The card's memory that it holds, in bytes.
+    pub memory: Option<u64>,
+}
+
+impl GpuProcess {
+    /// Whether it is a server of models, as far as its name tells.
+    #[must_use]
+    pub fn serves_models(&self) -> bool {
+        const SERVERS: [&str; 5] = ["ollama", "llama-server", "vllm", "sglang", "tgi"];
+        self.name.as_ref().is_some_and(|name| SERVERS.iter().any(|server| name.to_lowercase().contains(server)))
+    }
+}
+
 /// One GPU, or one rented machine with GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,6 +54,18 @@ pub struct GpuSample {
     pub power_limit: Option<u32>,
     /// The fan, 0 to 100.
     pub fan: Option<u8>,
+    /// The clock of its cores, in megahertz.
+    pub core_clock: Option<u32>,
+    /// The clock of its memory, in megahertz.
+    pub memory_clock: Option<u32>,
+    /// The generation and the lanes of its PCIe link, as they are at present.
+    pub pcie: Option<(u32, u32)>,
+    /// What holds its clocks down, in words; empty where nothing does.
+    pub held_down_by: Option<Vec<Arc<str>>>,
+    /// Memory errors since the driver started that could not be corrected.
+    pub memory_errors: Option<u64>,
+    /// The programs that compute on it.
+    pub processes: Option<Vec<GpuProcess>>,
     /// What an hour costs, for a rented one.
     pub hourly: Option<Money>,
     /// What it is doing, for a rented one: `RUNNING`, `2 running, 1 idle`.

@@ -4,13 +4,16 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nvml_wrapper::enum_wrappers::device::{TemperatureSensor, TemperatureThreshold};
+use nvml_wrapper::bitmasks::device::ThrottleReasons;
+use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor, TemperatureThreshold};
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 
 use super::sysfs::{self, Card};
 use super::{GpuSource, Reading};
-use crate::domain::machine::GpuSample;
+use crate::domain::machine::{GpuProcess, GpuSample};
 
 /// Where the library may be besides the loader's path: without its version number, and where WSL puts it.
 const OTHER_PATHS: [&str; 3] = ["libnvidia-ml.so.1", "libnvidia-ml.so", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
@@ -157,7 +160,38 @@ fn read(device: &Device<'_>) -> GpuSample {
         power: device.power_usage().ok().map(watts),
         power_limit: device.enforced_power_limit().or_else(|_| device.power_management_limit()).ok().map(watts),
         fan: device.fan_speed(0).ok().map(percent),
+        core_clock: device.clock_info(Clock::Graphics).ok(),
+        memory_clock: device.clock_info(Clock::Memory).ok(),
+        pcie: device.current_pcie_link_gen().ok().zip(device.current_pcie_link_width().ok()),
+        held_down_by: device.current_throttle_reasons().ok().map(held_down_by),
+        memory_errors: device.total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile).ok(),
+        processes: device.running_compute_processes().ok().map(|found| found.iter().map(process).collect()),
         ..GpuSample::default()
+    }
+}
+
+/// What holds the clocks down, in words. An idle card and one whose clocks somebody set are as they should be.
+fn held_down_by(reasons: ThrottleReasons) -> Vec<Arc<str>> {
+    let words = [
+        (ThrottleReasons::SW_POWER_CAP, "power limit"),
+        (ThrottleReasons::HW_SLOWDOWN, "hardware slowdown"),
+        (ThrottleReasons::SYNC_BOOST, "sync boost"),
+        (ThrottleReasons::SW_THERMAL_SLOWDOWN, "heat"),
+        (ThrottleReasons::HW_THERMAL_SLOWDOWN, "heat, hard limit"),
+        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "power brake"),
+    ];
+    words.into_iter().filter(|(reason, _)| reasons.contains(*reason)).map(|(_, words)| Arc::from(words)).collect()
+}
+
+fn process(found: &ProcessInfo) -> GpuProcess {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", found.pid)).ok();
+    GpuProcess {
+        pid: found.pid,
+        name: name.map(|name| Arc::from(name.trim())),
+        memory: match found.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => Some(bytes),
+            UsedGpuMemory::Unavailable => None,
+        },
     }
 }
 
@@ -172,6 +206,13 @@ const fn watts(milliwatts: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_idle_card_is_not_held_down_and_a_hot_one_says_so() {
+        assert!(held_down_by(ThrottleReasons::GPU_IDLE).is_empty());
+        let hot = ThrottleReasons::SW_THERMAL_SLOWDOWN | ThrottleReasons::SW_POWER_CAP;
+        assert_eq!(held_down_by(hot), [Arc::from("power limit"), Arc::from("heat")]);
+    }
 
     #[test]
     fn a_machine_without_a_driver_says_so_once_and_again_after_a_retry() {

@@ -25,6 +25,8 @@ const STALE_SECONDS: u64 = 60;
 const READINGS: usize = 900;
 /// Cards of which readings are kept; beyond, the charts of the rest stay empty.
 const CARDS: usize = 64;
+/// Programs listed of each card.
+const PROCESSES: usize = 8;
 /// The span of a chart.
 const CHART: Duration = Duration::from_secs(15 * 60);
 
@@ -192,6 +194,7 @@ impl GpuPane {
     fn card(&self, ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Line<'static>> {
         let mut lines = card(ctx, gpu, stale, width);
         if ctx.zoomed && ctx.focus == Pane::Gpu {
+            lines.extend(details(ctx, gpu, stale));
             lines.extend(self.charts(ctx, gpu, width));
         }
         lines
@@ -238,6 +241,48 @@ fn card(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Line<'
     }
     if !line.is_empty() {
         lines.push(Line::from(line));
+    }
+    lines
+}
+
+/// What only the whole screen has room for: clocks, the link, what holds the card down, its errors and its programs.
+fn details(ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool) -> Vec<Line<'static>> {
+    let plain = if stale { Role::Dim } else { Role::Text };
+    let mut spans = Vec::new();
+    let mut add = |name: &str, role: Role, words: String| {
+        spans.push(ctx.span(Role::Dim, format!("  {name} ")));
+        spans.push(ctx.span(role, words));
+    };
+    match (gpu.core_clock, gpu.memory_clock) {
+        (Some(core), Some(memory)) => add("clocks", plain, format!("{core:>4} / {memory:>5} MHz")),
+        (Some(clock), None) | (None, Some(clock)) => add("clock", plain, format!("{clock:>4} MHz")),
+        (None, None) => {}
+    }
+    if let Some((generation, lanes)) = gpu.pcie {
+        add("pcie", plain, format!("gen {generation} x{lanes}"));
+    }
+    if let Some(reasons) = &gpu.held_down_by {
+        let (role, words) = match reasons.join(", ") {
+            none if none.is_empty() => (Role::Dim, "nothing".to_owned()),
+            some => (Role::Warn, text::sanitise_line(&some)),
+        };
+        add("held down by", role, words);
+    }
+    if let Some(errors) = gpu.memory_errors {
+        add("memory errors", if errors > 0 { Role::Bad } else { Role::Dim }, errors.to_string());
+    }
+    let mut lines = if spans.is_empty() { Vec::new() } else { vec![Line::from(spans)] };
+    for process in gpu.processes.iter().flatten().take(PROCESSES) {
+        let (mark, role) = if process.serves_models() { (ctx.glyphs.pin, Role::Accent) } else { (" ", Role::Dim) };
+        let name = process.name.as_deref().map_or_else(|| "?".to_owned(), text::sanitise_line);
+        let memory =
+            process.memory.map_or_else(|| ctx.glyphs.none.to_owned(), |bytes| format!("{}G", text::gib(bytes)));
+        lines.push(Line::from(vec![
+            ctx.span(Role::Dim, "  runs "),
+            ctx.span(role, format!("{mark} {}", text::pad(&name, 20))),
+            ctx.span(plain, text::pad_left(&memory, 7)),
+            ctx.span(Role::Dim, format!("  pid {}", process.pid)),
+        ]));
     }
     lines
 }

@@ -64,6 +64,7 @@ prop_compose! {
             state: Some("RUNNING".into()),
             billed,
             uptime_seconds: uptime,
+            ..GpuSample::default()
         }
     }
 }
