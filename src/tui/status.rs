@@ -1,6 +1,9 @@
 //! The state of a part of the fleet as an operator reads it: a sign, a word and a role, never a colour alone.
 
+use std::time::Duration;
+
 use super::glyph::Glyphs;
+use super::text;
 use super::theme::Role;
 use crate::domain::fleet::{Admin, AdminState, Backend, Fleet, Model};
 use crate::domain::health::Health;
@@ -119,6 +122,17 @@ pub fn of_backend(fleet: &Fleet, backend: &Backend, now: Timestamp) -> Mark {
     };
     mark.reason = reason;
     mark
+}
+
+/// A good state that nobody has confirmed for three probe intervals is not known any more: the question mark and its age
+/// stand in its place.
+#[must_use]
+pub fn unless_stale(mark: Mark, backend: &Backend, probe_every: Duration, now: Timestamp) -> Mark {
+    let age = backend.probed_at.map(|at| now.since(at));
+    match age.filter(|age| *age > probe_every.saturating_mul(3) && mark.serves() && mark.role != Role::Draining) {
+        Some(age) => Mark { sign: Sign::Unknown, word: format!("? {}", text::age(age)), role: Role::Unknown, ..mark },
+        None => mark,
+    }
 }
 
 /// The state of a model of a backend.

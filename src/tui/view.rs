@@ -102,6 +102,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
         focus: app.focus,
         zoomed: app.zoomed,
         size: layout.size,
+        probe_every: app.probe_every,
         requested: app.requested.as_ref().map(|(target, _)| target),
         animations: app.animations,
         changes,

@@ -56,6 +56,8 @@ pub struct Ctx<'a> {
     pub zoomed: bool,
     /// The class of the screen's size.
     pub size: Size,
+    /// The longest probe interval: what was probed three of them ago is not known any more.
+    pub probe_every: Duration,
     /// The part of the fleet whose admin state was asked to change, until the engine says that it did.
     pub requested: Option<&'a Target>,
     /// Whether decoration may move.

@@ -15,7 +15,7 @@ use crate::tui::layout::{Pane, Size};
 use crate::tui::status::{self, Mark};
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::widgets::spark::{self, Measure};
+use crate::tui::widgets::spark::{self, Axis, Measure};
 use crate::tui::widgets::table::{Column, Fitted};
 
 /// What the backends of a tier are sorted by.
@@ -346,7 +346,7 @@ fn tier_row(ctx: &Ctx<'_>, fleet: &Fleet, tier: Tier, pinned: bool) -> Row {
 
 fn backend_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, pinned: bool) -> Option<Row> {
     let backend = fleet.backend(id)?;
-    let mark = status::of_backend(fleet, backend, ctx.now);
+    let mark = status::unless_stale(status::of_backend(fleet, backend, ctx.now), backend, ctx.probe_every, ctx.now);
     let why = match &mark.reason {
         // The tier's own row says it already.
         Some(Rejection::Admin { level: crate::domain::rejection::Level::Tier, .. }) => String::new(),
@@ -481,7 +481,7 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
                 ctx.changes_in(Series::FINE);
             }
             let top = cells.iter().filter_map(|cell| cell.value).max().unwrap_or(1);
-            spark::draw(ctx, &cells, stretch, top, Role::Series(*tier), area, buf);
+            spark::draw(ctx, &cells, stretch, Axis::linear(top), Role::Series(*tier), area, buf);
         }
         // Why something does not serve matters more than how fast it was when it did.
         _ if (!serves || row.mark.role == Role::Draining) && text::width(&row.why) > fitted.width(WHY) => {

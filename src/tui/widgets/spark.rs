@@ -59,8 +59,59 @@ pub fn cells(series: &Series, measure: Measure, buckets: u16, columns: u16, now:
     ((last - count + 1..=last).map(cell).collect(), u16::try_from(stretch).unwrap_or(1))
 }
 
-/// Draws cells, newest on the right, on a scale from 0 to `top`.
-pub fn draw(ctx: &Ctx<'_>, cells: &[Cell], stretch: u16, top: u32, role: Role, area: Rect, buf: &mut Buffer) {
+/// What a full column stands for, and how values become heights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// The value of a full column.
+    pub top: u32,
+    /// Each equal step up multiplies the value, from [`LOG_FLOOR`] on, instead of adding to it.
+    pub log: bool,
+}
+
+/// Where a logarithmic axis begins, in milliseconds: no model answers faster.
+pub const LOG_FLOOR: u32 = 10;
+
+impl Axis {
+    /// An axis from 0 to a value.
+    #[must_use]
+    pub const fn linear(top: u32) -> Self {
+        Self { top, log: false }
+    }
+
+    /// The height of a value in eighths of a cell; what is small but not nothing has one.
+    fn eighths(self, value: u32, full: u64) -> u64 {
+        let height = if self.log {
+            let share = |value: u32| f64::from(value.max(LOG_FLOOR)).ln() - f64::from(LOG_FLOOR).ln();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                clippy::cast_sign_loss,
+                reason = "a share of a small height"
+            )]
+            let height = (share(value) / share(self.top).max(f64::EPSILON) * full as f64).ceil().max(0.0) as u64;
+            height
+        } else {
+            (u64::from(value) * full).div_ceil(u64::from(self.top.max(1)))
+        };
+        height.clamp(1, full)
+    }
+
+    /// The value at half of the height.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the root of two positive u32")]
+    pub fn middle(self) -> u32 {
+        if self.log { (f64::from(LOG_FLOOR) * f64::from(self.top)).sqrt().round() as u32 } else { self.top / 2 }
+    }
+
+    /// The value at the bottom.
+    #[must_use]
+    pub const fn bottom(self) -> u32 {
+        if self.log { LOG_FLOOR } else { 0 }
+    }
+}
+
+/// Draws cells, newest on the right.
+pub fn draw(ctx: &Ctx<'_>, cells: &[Cell], stretch: u16, axis: Axis, role: Role, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     if area.is_empty() {
         return;
@@ -72,17 +123,13 @@ pub fn draw(ctx: &Ctx<'_>, cells: &[Cell], stretch: u16, top: u32, role: Role, a
                 return;
             }
             x -= 1;
-            column(ctx, *cell, top, role, Rect { x, width: 1, ..area }, buf);
+            column(ctx, *cell, axis, role, Rect { x, width: 1, ..area }, buf);
         }
     }
 }
 
-fn column(ctx: &Ctx<'_>, cell: Cell, top: u32, role: Role, area: Rect, buf: &mut Buffer) {
-    let eighths = cell.value.map_or(0, |value| {
-        let full = u64::from(area.height) * 8;
-        // What is small but not nothing shows as one eighth.
-        (u64::from(value) * full).div_ceil(u64::from(top.max(1))).clamp(1, full)
-    });
+fn column(ctx: &Ctx<'_>, cell: Cell, axis: Axis, role: Role, area: Rect, buf: &mut Buffer) {
+    let eighths = cell.value.map_or(0, |value| axis.eighths(value, u64::from(area.height) * 8));
     for row in 0..area.height {
         let y = area.bottom() - 1 - row;
         let fill = eighths.saturating_sub(u64::from(row) * 8).min(8) as usize;
@@ -167,6 +214,15 @@ mod tests {
         let (merged, stretch) = cells(&series, Measure::Total, 720, 50, Timestamp(0));
         assert_eq!((merged.len(), stretch), (48, 1));
         assert!(cells(&series, Measure::Total, 60, 0, Timestamp(0)).0.is_empty());
+    }
+
+    #[test]
+    fn a_logarithmic_axis_shows_a_fast_tier_beside_a_slow_one() {
+        let (linear, log) = (Axis::linear(10_000), Axis { top: 10_000, log: true });
+        assert_eq!((linear.eighths(60, 32), linear.eighths(10_000, 32)), (1, 32));
+        assert_eq!((log.eighths(10, 32), log.eighths(60, 32), log.eighths(10_000, 32)), (1, 9, 32));
+        assert_eq!((log.middle(), log.bottom(), linear.middle(), linear.bottom()), (316, 10, 5_000, 0));
+        assert_eq!(Axis { top: 10, log: true }.eighths(10, 8), 1, "an axis without height");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::domain::tier::Tier;
 use crate::tui::layout::Pane;
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::widgets::spark::{self, Measure, Scale};
+use crate::tui::widgets::spark::{self, Axis, Measure, Scale};
 
 /// A window of time: its buckets, whether they are those of the day, and its name.
 type Window = (u16, bool, &'static str);
@@ -29,12 +29,24 @@ const WINDOWS: [Window; 6] = [
 /// Below this many samples a p95 is noise.
 const ENOUGH: u32 = 20;
 
+/// What shares a scale, and of what kind it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ScaleOf {
+    /// All charts, so that they compare.
+    #[default]
+    All,
+    /// Each chart its own.
+    Each,
+    /// All charts, each step up multiplying: milliseconds and minutes side by side.
+    Log,
+}
+
 /// The pane.
 #[derive(Clone, Debug)]
 pub struct LatencyPane {
     window: usize,
     measure: Measure,
-    each: bool,
+    scale_of: ScaleOf,
     shared: Scale,
     own: [Scale; 4],
     /// Charts scrolled away while it fills the screen.
@@ -46,7 +58,7 @@ impl Default for LatencyPane {
         Self {
             window: 1,
             measure: Measure::default(),
-            each: false,
+            scale_of: ScaleOf::default(),
             shared: Scale::default(),
             own: Default::default(),
             scroll: 0,
@@ -68,9 +80,26 @@ impl LatencyPane {
         self.own = Default::default();
     }
 
-    /// One scale for all, or one each.
+    /// One scale for all, one each, or a logarithmic one for all.
     pub const fn switch_scale(&mut self) {
-        self.each = !self.each;
+        self.scale_of = match self.scale_of {
+            ScaleOf::All => ScaleOf::Each,
+            ScaleOf::Each => ScaleOf::Log,
+            ScaleOf::Log => ScaleOf::All,
+        };
+    }
+
+    fn scale_words(&self, top: u32) -> String {
+        let top = text::millis(u64::from(top));
+        match self.scale_of {
+            ScaleOf::All => format!("0 to {top}"),
+            ScaleOf::Each => "own scales".to_owned(),
+            ScaleOf::Log => format!("log, {} to {top}", text::millis(u64::from(spark::LOG_FLOOR))),
+        }
+    }
+
+    const fn axis(&self, top: u32) -> Axis {
+        Axis { top, log: matches!(self.scale_of, ScaleOf::Log) }
     }
 
     /// Scrolls the charts of a zoomed pane.
@@ -111,7 +140,7 @@ impl LatencyPane {
         for (scale, (cells, _)) in self.own.iter_mut().zip(&charts) {
             scale.update(max(cells));
         }
-        let scale = if self.each { "own scales".to_owned() } else { format!("0 to {}", text::millis(u64::from(top))) };
+        let scale = self.scale_words(top);
         let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
         let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
         let (rows, extra) = (inner.height / 4, inner.height % 4);
@@ -124,10 +153,11 @@ impl LatencyPane {
             let height = rows + u16::from((index as u16) < extra);
             let block = Rect { y, height, ..inner };
             y += height;
-            let top = if self.each { self.own[index].top() } else { top };
+            let each = self.scale_of == ScaleOf::Each;
+            let axis = self.axis(if each { self.own[index].top() } else { top });
             let (cells, stretch) = &charts[index];
             let summary = &snapshot.fleet.tier(tier).summary;
-            tier_block(ctx, tier, summary, (cells, *stretch), (top, self.each), stats, block, buf);
+            tier_block(ctx, tier, summary, (cells, *stretch), (axis, each), stats, block, buf);
         }
     }
 
@@ -158,11 +188,7 @@ impl LatencyPane {
         }
         let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
         let shared = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());
-        let scale = if self.each {
-            "own scales, max in each span".to_owned()
-        } else {
-            "one scale, max in each span".to_owned()
-        };
+        let scale = format!("{}, max in each span", self.scale_words(shared));
         let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
         let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
         self.scroll = self.scroll.min(tracks.len().saturating_sub(1));
@@ -175,8 +201,9 @@ impl LatencyPane {
                 break;
             }
             let block = Rect { y, height: height.min(floor - y), ..inner };
-            let top = if self.each { Scale::default().update(max(cells)) } else { shared };
-            zoomed::track(ctx, track, (cells, *stretch), top, block, buf);
+            let each = self.scale_of == ScaleOf::Each;
+            let top = if each { Scale::default().update(max(cells)) } else { shared };
+            zoomed::track(ctx, track, (cells, *stretch), self.axis(top), block, buf);
             y += height;
             shown += 1;
         }
@@ -249,7 +276,7 @@ fn tier_block(
     tier: Tier,
     summary: &Summary,
     (cells, stretch): (&Vec<spark::Cell>, u16),
-    (top, own_scale): (u32, bool),
+    (axis, own_scale): (Axis, bool),
     stats: u16,
     block: Rect,
     buf: &mut Buffer,
@@ -261,7 +288,7 @@ fn tier_block(
         put(buf, block, 1, &Line::from(ctx.span(Role::Dim, format!("n {}", summary.count))));
     }
     if own_scale && block.height > 2 {
-        put(buf, block, 2, &Line::from(ctx.span(Role::Dim, format!("to {}", text::millis(u64::from(top))))));
+        put(buf, block, 2, &Line::from(ctx.span(Role::Dim, format!("to {}", text::millis(u64::from(axis.top))))));
     }
     let chart = Rect {
         x: block.x + block.width.min(9),
@@ -270,7 +297,7 @@ fn tier_block(
         height: if block.height > 3 { block.height - 1 } else { block.height },
         ..block
     };
-    spark::draw(ctx, cells.0, cells.1, top, Role::Series(tier), chart, buf);
+    spark::draw(ctx, cells.0, cells.1, axis, Role::Series(tier), chart, buf);
     let numbers = Rect { x: block.right().saturating_sub(stats), width: stats, ..block };
     if stats == 0 {
         return;

@@ -22,7 +22,7 @@ pub(super) fn track(
     ctx: &Ctx<'_>,
     track: &Track<'_>,
     (cells, stretch): (&[spark::Cell], u16),
-    top: u32,
+    axis: spark::Axis,
     block: Rect,
     buf: &mut Buffer,
 ) {
@@ -49,18 +49,18 @@ pub(super) fn track(
         height,
         ..block
     };
-    for (row, value) in [(0, top), (height / 2, top / 2), (height - 1, 0)] {
+    for (row, value) in [(0, axis.top), (height / 2, axis.middle()), (height - 1, axis.bottom())] {
         if row == 0 || (height >= 3 && row < height) {
             let words = if value == 0 { "0".to_owned() } else { text::millis(u64::from(value)) };
-            let axis = Rect {
+            let scale = Rect {
                 x: block.x + block.width.min(NAME),
                 width: block.width.saturating_sub(NAME).min(AXIS - 1),
                 ..block
             };
-            put(buf, axis, row, &Line::from(ctx.span(Role::Dim, text::pad_left(&words, usize::from(AXIS) - 1))));
+            put(buf, scale, row, &Line::from(ctx.span(Role::Dim, text::pad_left(&words, usize::from(AXIS) - 1))));
         }
     }
-    spark::draw(ctx, cells, stretch, top, Role::Series(track.tier), chart, buf);
+    spark::draw(ctx, cells, stretch, axis, Role::Series(track.tier), chart, buf);
     let numbers = Rect { x: block.right().saturating_sub(stats), width: stats, ..block };
     let good = track.summary.count.saturating_sub(track.summary.failed);
     if stats == 0 || track.summary.count == 0 {
