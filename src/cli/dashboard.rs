@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -25,6 +26,9 @@ use crate::domain::request::Constraints;
 use crate::engine::{CallError, Command, Delivery, Engine, Fact, Snapshot};
 use crate::logging::Recent;
 use crate::tui::{self, Backing, LogLine, Submitted};
+
+/// The probe interval that counts where no backend has one.
+const DEFAULT_PROBE: Duration = Duration::from_secs(60);
 
 /// Opens the dashboard.
 ///
@@ -53,6 +57,7 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
     let options = tui::Options {
         log: Box::new(move || log_lines(&recent)),
         state: log.as_deref().and_then(Path::parent).map(Path::to_owned),
+        probe_every: config.backends.iter().map(|one| one.probe_every).max().unwrap_or(DEFAULT_PROBE),
         ..tui::Options::default()
     };
     let asked = signals::asked_by_the_system();

@@ -116,6 +116,8 @@ pub struct App {
     pub toasts: Toasts,
     /// What an operator should look at, the gravest first.
     pub warnings: Vec<Warning>,
+    /// Where the program's log is kept, if it is.
+    pub log_file: Option<String>,
     /// Lines of the program's log, newest last.
     pub log: Vec<LogLine>,
     /// The prompt pane.
@@ -204,6 +206,7 @@ impl App {
             overlay: None,
             toasts,
             warnings: Vec::new(),
+            log_file: None,
             log: Vec::new(),
             prompt: PromptPane::default(),
             tiers: TiersPane::default(),

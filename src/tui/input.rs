@@ -23,6 +23,53 @@ pub fn terminal_events() -> Events {
     EventStream::new().boxed()
 }
 
+/// Keys that come in one burst with a line end among them are a paste by a terminal that does not mark pastes: nobody types
+/// so fast. As keys, every line of it would be sent.
+#[must_use]
+pub fn pasted(events: Vec<Event>) -> Vec<Event> {
+    /// Fewer keys may be a slow line that delivers what was typed in the meantime.
+    const BURST: usize = 16;
+    let mut seen: Vec<Event> = Vec::with_capacity(events.len());
+    let mut run = String::new();
+    let mut keys: Vec<Event> = Vec::new();
+    let close = |run: &mut String, keys: &mut Vec<Event>, seen: &mut Vec<Event>| {
+        let ended = run.strip_suffix('\n').unwrap_or(run);
+        if keys.len() >= BURST && ended.contains('\n') {
+            seen.push(Event::Paste(std::mem::take(run)));
+            keys.clear();
+        } else {
+            run.clear();
+            seen.append(keys);
+        }
+    };
+    for event in events {
+        match text_of(&event) {
+            Some(c) => {
+                run.push(c);
+                keys.push(event);
+            }
+            None => {
+                close(&mut run, &mut keys, &mut seen);
+                seen.push(event);
+            }
+        }
+    }
+    close(&mut run, &mut keys, &mut seen);
+    seen
+}
+
+/// The character that a key would type.
+fn text_of(event: &Event) -> Option<char> {
+    let Event::Key(key) = event else { return None };
+    let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty() && key.kind != KeyEventKind::Release;
+    match key.code {
+        KeyCode::Char(c) if plain => Some(c),
+        KeyCode::Enter if plain => Some('\n'),
+        KeyCode::Tab if plain => Some('\t'),
+        _ => None,
+    }
+}
+
 /// An event of the terminal.
 pub fn on_event(app: &mut App, event: Event) {
     match event {
@@ -180,5 +227,27 @@ fn on_mouse(app: &mut App, mouse: MouseEvent) {
             app.act(if pane == Pane::Prompt { Action::ScrollDown } else { Action::Down });
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str) -> Vec<Event> {
+        let code = |c| if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+        text.chars().map(|c| Event::Key(KeyEvent::new(code(c), KeyModifiers::NONE))).collect()
+    }
+
+    #[test]
+    fn a_burst_of_lines_is_a_paste_and_what_a_person_types_is_not() {
+        let lines = "first line\nsecond line\n";
+        assert_eq!(pasted(typed(lines)), [Event::Paste(lines.to_owned())]);
+        for keys in ["a long sentence without an end", "a long sentence, then sent\n", "hi\nyou\n"] {
+            assert_eq!(pasted(typed(keys)), typed(keys), "{keys}");
+        }
+        let up = || Event::Key(KeyEvent::new(KeyCode::Up, KeyModifiers::NONE));
+        let mixed = [typed("one"), vec![up()], typed(lines)].concat();
+        assert_eq!(pasted(mixed), [typed("one"), vec![up(), Event::Paste(lines.to_owned())]].concat());
     }
 }

@@ -167,6 +167,7 @@ pub async fn run_on(
     let (reports, mut inbox) = mpsc::channel(REPORTS);
     let mut desk =
         Desk { app, backing, reports, tasks: JoinSet::new(), turns: HashMap::new(), quit: false, log: options.log };
+    desk.app.log_file = options.state.map(|folder| folder.join("llm-call.log").display().to_string());
     desk.app.faults = desk.backing.faults();
     let mut snapshots = desk.backing.snapshots();
     let mut facts = desk.backing.facts();
@@ -188,13 +189,13 @@ pub async fn run_on(
                 // The terminal is gone: nobody is there to ask what to do.
                 let Some(event) = event else { break };
                 desk.tick();
-                desk.input(event?);
-                for _ in 0..BATCH {
-                    match ready(&mut terminal).await {
-                        Some(event) => desk.input(event?),
-                        None => break,
-                    }
+                let mut batch = vec![event?];
+                while batch.len() < BATCH && let Some(event) = ready(&mut terminal).await {
+                    batch.push(event?);
                 }
+                let typing = desk.app.focus == Pane::Prompt && desk.app.overlay.is_none();
+                let batch = if typing { input::pasted(batch) } else { batch };
+                batch.into_iter().for_each(|event| desk.input(event));
             }
             upset = surface.upset() => {
                 desk.tick();

@@ -137,7 +137,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
             Pane::Requests => app.requests.render(&ctx, feed, area, buf),
             Pane::Models => app.models.render(&ctx, area, buf),
             Pane::Spend => app.spend.render(&ctx, area, buf),
-            Pane::Log => app.log_pane.render(&live, &app.log, area, buf),
+            Pane::Log => app.log_pane.render(&live, &app.log, app.log_file.as_deref(), area, buf),
             Pane::Compare => app.comparison.render(&live, &mut app.session, area, buf),
         }
     }

@@ -26,7 +26,7 @@ impl LogPane {
     }
 
     /// Draws.
-    pub fn render(&mut self, ctx: &Ctx<'_>, log: &[LogLine], area: Rect, buf: &mut Buffer) {
+    pub fn render(&mut self, ctx: &Ctx<'_>, log: &[LogLine], file: Option<&str>, area: Rect, buf: &mut Buffer) {
         let mut note = Vec::new();
         if !self.filter.is_empty() {
             note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
@@ -39,7 +39,7 @@ impl LogPane {
             })
             .collect();
         let facts = match self.scroll {
-            0 => Line::default(),
+            0 => Line::from(ctx.span(Role::Dim, file.map_or_else(String::new, |file| format!(" all of it: {file} ")))),
             _ => Line::from(ctx.span(Role::Accent, " G to follow ")),
         };
         let inner = ctx.frame(Pane::Log, Line::from(note), facts, area, buf);
