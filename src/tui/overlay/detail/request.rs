@@ -1,22 +1,15 @@
-//! The whole story of one row: a decision with everything that led to it, or a part of the fleet with all that is known.
+//! The story of one request.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{scrolled, window};
+use super::{fact, title};
 use crate::domain::decision::{Candidate, Decision, decide};
-use crate::domain::fleet::{Backend, KeyState};
-use crate::domain::health::BreakerState;
 use crate::domain::money::{Cost, Money};
-use crate::domain::tier::Target;
 use crate::engine::Attempt;
-use crate::tui::action::Action;
-use crate::tui::feed::{Feed, Kind, RequestRow};
+use crate::tui::feed::RequestRow;
 use crate::tui::panes::Ctx;
 use crate::tui::panes::decisions::{cost_text, outcome};
 use crate::tui::panes::prompt::constraint_words;
-use crate::tui::status;
 use crate::tui::text;
 use crate::tui::theme::Role;
 
@@ -25,81 +18,9 @@ const ONE_LINE: usize = 96;
 /// The room for a term of a score.
 const TERM: usize = 9;
 
-/// What the details are of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A row of the decisions.
-    Row(u64),
-    /// A part of the fleet.
-    Part(Target),
-}
-
-/// Draws the details, from what is known at this moment.
-pub fn render(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed, scroll: &mut usize, area: Rect, buf: &mut Buffer) {
-    let width = area.width.saturating_sub(4).min(136);
-    let columns = usize::from(width.saturating_sub(4));
-    let (title, lines) = match subject {
-        Subject::Row(number) => match feed.get(*number).map(|row| &row.kind) {
-            Some(Kind::Request(row)) => (format!("request {}", row.id.short()), request(ctx, row, columns)),
-            Some(Kind::Operator(action)) => (
-                "operator".to_owned(),
-                vec![
-                    fact(ctx, "when", &ctx.clock(action.at)),
-                    fact(ctx, "who", &action.by),
-                    fact(ctx, "what", &action.words),
-                ],
-            ),
-            Some(Kind::Health(change)) => (
-                format!("health of {}", change.backend),
-                vec![
-                    fact(ctx, "when", &ctx.clock(change.at)),
-                    fact(ctx, "from", change.from.name()),
-                    fact(ctx, "to", change.to.name()),
-                    fact(ctx, "why", &change.why),
-                ],
-            ),
-            Some(Kind::Drained(drained)) => (
-                format!("drain of {}", drained.target),
-                vec![
-                    fact(ctx, "when", &ctx.clock(drained.at)),
-                    fact(ctx, "took", &text::age(drained.after)),
-                    fact(ctx, "now", "nothing is in flight there any more"),
-                ],
-            ),
-            Some(Kind::Missed(_)) | None => ("gone".to_owned(), vec![fact(ctx, "", "this row is not kept any more")]),
-        },
-        Subject::Part(target) => (target.to_string(), part(ctx, target, columns)),
-    };
-    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2)).max(6);
-    let inner = window(ctx, &title, width, height, area, buf);
-    scrolled(ctx, &lines, scroll, inner, buf);
-}
-
-/// The keys that count while details are read, for the footer.
-#[must_use]
-pub fn hints(ctx: &Ctx<'_>, subject: &Subject) -> Vec<(String, String)> {
-    let mut hints: Vec<(String, String)> = Vec::new();
-    if matches!(subject, Subject::Row(_)) {
-        for action in [Action::Good, Action::Bad, Action::Elsewhere, Action::Cancel, Action::Copy] {
-            let spec = ctx.keymap.active(ctx.focus).find(|binding| binding.spec.action == action);
-            if let Some((binding, key)) = spec.and_then(|binding| Some((binding, binding.keys.first()?))) {
-                hints.push((key.to_string(), binding.spec.hint.to_owned()));
-            }
-        }
-    }
-    hints.extend([("up/down", "scroll"), ("esc", "close")].map(|(key, words)| (key.to_owned(), words.to_owned())));
-    hints
-}
-
-fn fact(ctx: &Ctx<'_>, name: &str, value: &str) -> Line<'static> {
-    Line::from(vec![ctx.span(Role::Dim, text::pad(name, 12)), ctx.span(Role::Text, text::sanitise_line(value))])
-}
-
-fn title(ctx: &Ctx<'_>, words: &str) -> Line<'static> {
-    Line::from(ctx.span(Role::Title, words.to_owned()))
-}
-
-fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Line<'static>> {
+/// The story from top to bottom: what was understood and found, who could serve and who could not and why, what was tried,
+/// what it came to against what was predicted, and where it would go now.
+pub(super) fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Line<'static>> {
     let decision = &row.decision;
     let mut lines = vec![
         Line::from(
@@ -394,110 +315,6 @@ fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'
     ])];
     for row in text::wrap(&words, columns.saturating_sub(5)) {
         lines.push(Line::from(vec![Span::raw("     "), Span::styled(row, ctx.style(role))]));
-    }
-    lines
-}
-
-fn part(ctx: &Ctx<'_>, target: &Target, columns: usize) -> Vec<Line<'static>> {
-    let Some(snapshot) = ctx.snapshot else { return Vec::new() };
-    let fleet = &snapshot.fleet;
-    match target {
-        Target::Tier(tier) => {
-            let state = fleet.tier(*tier);
-            let mut lines = vec![
-                fact(ctx, "state", &status::of_tier(fleet, *tier, ctx.now).word),
-                fact(ctx, "wanted", &admin_words(ctx, &state.admin)),
-                fact(ctx, "in flight", &fleet.in_flight(target).to_string()),
-                fact(ctx, "last 15 min", &summary_words(&state.summary)),
-                Line::default(),
-            ];
-            for backend in fleet.of_tier(*tier) {
-                lines.push(title(ctx, backend.spec.id.as_str()));
-                lines.extend(backend_lines(ctx, snapshot, backend, columns));
-                lines.push(Line::default());
-            }
-            lines
-        }
-        Target::Backend(id) | Target::Model(id, _) => {
-            fleet.backend(id).map(|backend| backend_lines(ctx, snapshot, backend, columns)).unwrap_or_default()
-        }
-    }
-}
-
-fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {
-    let state = admin.state_at(ctx.now);
-    let until = admin.until.map_or_else(String::new, |until| format!(", {} left", ctx.wait(until)));
-    let reason = if admin.reason.is_empty() { String::new() } else { format!(" ({})", admin.reason) };
-    format!("{} by {}{until}{reason}", state.name(), admin.by)
-}
-
-fn summary_words(summary: &crate::domain::latency::Summary) -> String {
-    let Some(first) = summary.first_token else { return "no traffic".to_owned() };
-    let total = summary.total.map_or_else(String::new, |total| {
-        format!(", total p50 {} p95 {}", text::millis(u64::from(total.p50)), text::millis(u64::from(total.p95)))
-    });
-    format!(
-        "{} attempts, {} failed, ttft p50 {} p95 {}{total}",
-        summary.count,
-        summary.failed,
-        text::millis(u64::from(first.p50)),
-        text::millis(u64::from(first.p95))
-    )
-}
-
-fn backend_lines(
-    ctx: &Ctx<'_>,
-    snapshot: &crate::engine::Snapshot,
-    backend: &Backend,
-    columns: usize,
-) -> Vec<Line<'static>> {
-    let fleet = &snapshot.fleet;
-    let mark = status::of_backend(fleet, backend, ctx.now);
-    let mut lines = vec![Line::from(vec![
-        ctx.span(Role::Dim, text::pad("state", 12)),
-        ctx.span(mark.role, format!("{} {}", mark.sign.glyph(ctx.glyphs), mark.word)),
-        ctx.span(Role::Dim, format!("  health {}", backend.health.name())),
-    ])];
-    if let Some(reason) = &mark.reason {
-        lines.push(fact(ctx, "why", &reason.to_string()));
-        lines.push(fact(ctx, "remedy", &reason.remedy()));
-    }
-    if !backend.detail.is_empty() {
-        lines.push(fact(ctx, "says", &backend.detail));
-    }
-    lines.push(fact(ctx, "wanted", &admin_words(ctx, &backend.admin)));
-    let breaker = match backend.breaker.state() {
-        BreakerState::Closed => "closed".to_owned(),
-        BreakerState::Open { until } => format!("open, a trial may pass in {}", ctx.wait(until)),
-        BreakerState::HalfOpen { since } => format!("half-open, trial under way for {}", ctx.age(since)),
-    };
-    lines.push(fact(ctx, "breaker", &breaker));
-    let key = match &backend.spec.key {
-        KeyState::NotNeeded => "not needed".to_owned(),
-        KeyState::Present => "configured".to_owned(),
-        KeyState::Missing { variable } => format!("missing: set {variable}"),
-    };
-    lines.push(fact(ctx, "key", &key));
-    lines.push(fact(ctx, "speaks", &format!("{} at {}", backend.spec.protocol.name(), backend.spec.url)));
-    let probe = match (backend.probed_at, backend.probe_took) {
-        (Some(at), Some(took)) => format!("{} ago, took {}", ctx.age(at), text::duration(took)),
-        (Some(at), None) => format!("{} ago", ctx.age(at)),
-        (None, _) => "never".to_owned(),
-    };
-    lines.push(fact(ctx, "probe", &probe));
-    let limit = backend.spec.max_in_flight.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
-    lines.push(fact(ctx, "in flight", &format!("{} ({limit})", backend.in_flight())));
-    for model in &backend.models {
-        let mark = status::of_model(fleet, backend, model, ctx.now);
-        let name = text::pad(&text::fit_middle(model.id.as_str(), 26, ctx.glyphs.ellipsis), 27);
-        let words = text::fit(&summary_words(&model.summary), columns.saturating_sub(50), ctx.glyphs.ellipsis);
-        lines.push(Line::from(vec![
-            ctx.span(Role::Dim, text::pad("model", 12)),
-            ctx.span(mark.role, format!("{} ", mark.sign.glyph(ctx.glyphs))),
-            ctx.span(Role::Text, name),
-            ctx.span(mark.role, text::pad(&mark.word, 9)),
-            ctx.span(Role::Dim, words),
-        ]));
     }
     lines
 }
