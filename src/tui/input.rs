@@ -124,6 +124,7 @@ fn prompt_key(app: &mut App, event: KeyEvent) {
 fn on_paste(app: &mut App, pasted: &str) {
     match &mut app.overlay {
         Some(Overlay::Palette(palette)) => palette.paste(pasted),
+        Some(Overlay::Confirm(confirm)) => confirm.paste(pasted),
         Some(Overlay::Filter(pane, _)) => {
             let pane = *pane;
             if let Some(filter) = app.filter_of(pane) {

@@ -251,8 +251,6 @@ fn broken(error: &CallError) -> Phase {
 /// One prompt asked of several tiers at once.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// What was asked.
-    pub question: String,
     /// Its turns, by their keys.
     pub turns: Vec<u64>,
     /// Which of them was said to be the better one.
@@ -303,7 +301,7 @@ impl Session {
         for turn in self.turns.iter_mut().filter(|turn| turns.contains(&turn.key)) {
             turn.comparison = Some(index);
         }
-        self.comparisons.push(Comparison { question: question.to_owned(), turns: turns.clone(), better: None });
+        self.comparisons.push(Comparison { turns: turns.clone(), better: None });
         turns
     }
 

@@ -53,7 +53,8 @@ impl ComparePane {
             ctx.say("nothing compared yet: type a prompt, then alt-c, or /compare", inner, buf);
             return;
         };
-        let question = text::sanitise_line(&comparison.question);
+        let first = comparison.turns.first().and_then(|key| session.turn(*key));
+        let question = first.map_or_else(String::new, |turn| text::sanitise_line(&turn.question));
         let note = text::fit(&question, usize::from(area.width).saturating_sub(30), ctx.glyphs.ellipsis);
         let note = Line::from(ctx.span(Role::Dim, format!("{note} ")));
         let inner = ctx.frame(Pane::Compare, note, Line::default(), area, buf);

@@ -16,6 +16,7 @@ use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::what_if::{Change, Foreseen, foresee};
 use crate::engine::{Command, Snapshot};
+use crate::tui::text;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,6 +235,15 @@ impl Confirm {
             Field::Amount => Some((&mut self.amount, 12)),
             Field::Name => Some((&mut self.typed, REASON)),
             Field::Lasts | Field::Scope | Field::Only | Field::Cancel | Field::Do => None,
+        }
+    }
+
+    /// Pasted text, where the focused field takes any.
+    pub fn paste(&mut self, pasted: &str) {
+        let line = text::sanitise_line(pasted);
+        if let Some((field, most)) = self.text() {
+            let room = most.saturating_sub(field.chars().count());
+            field.extend(line.chars().take(room));
         }
     }
 
