@@ -32,11 +32,12 @@ demo *args:
 bench *args:
     cargo bench {{ args }}
 
-# Take the README's pictures from the real program in a pseudo-terminal.
+# Take the README's pictures and the tour from the real program in a pseudo-terminal.
 screenshot:
     cargo build --release --bin llm-call --example screenshot
     target/release/examples/screenshot assets/dashboard.svg
     target/release/examples/screenshot assets/dashboard-light.svg --light
+    target/release/examples/screenshot assets/tour.cast
 
 # Build the documentation and open it.
 doc:

@@ -74,8 +74,8 @@ fn a_frame_per_piece_of_a_streaming_answer(bencher: divan::Bencher<'_, '_>) {
 fn sorted_and_filtered_decisions(bencher: divan::Bencher<'_, '_>) {
     let mut app = busy();
     app.focus = Pane::Decisions;
-    app.decisions.filter = "claude".to_owned();
-    app.decisions.sort_next();
+    app.decisions.rows.filter = "claude".to_owned();
+    app.decisions.rows.sort_next();
     frames(bencher, app, None);
 }
 

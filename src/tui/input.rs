@@ -77,8 +77,10 @@ pub fn on_event(app: &mut App, event: Event) {
         Event::Key(key) if key.kind != KeyEventKind::Release => on_key(app, key),
         Event::Paste(pasted) => on_paste(app, &pasted),
         Event::Mouse(mouse) => on_mouse(app, mouse),
-        // A resize needs a frame, which every event gets; the terminal's size is asked for when it is drawn.
-        Event::Resize(..) | Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
+        // The size is asked for when a frame is drawn, and may be the old one again: the terminal has cut the frame all
+        // the same, on the way there and back.
+        Event::Resize(..) => app.effect(Effect::Redraw),
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
     }
 }
 

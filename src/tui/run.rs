@@ -259,7 +259,7 @@ pub async fn run_on(
         }
         while let Some(effect) = desk.app.next_effect() {
             match effect {
-                Effect::Copy(text) => desk.copied(surface.copy(&text)),
+                Effect::Copy(text) => desk.copied(text.chars().count(), surface.copy(&text)),
                 Effect::Mouse(on) => surface.mouse(on)?,
                 Effect::Redraw => surface.clear()?,
                 Effect::Suspend => terminal = suspend(&mut surface, terminal, &events, Whom::Job, &mut desk).await?,
@@ -361,10 +361,10 @@ impl Desk {
         }
     }
 
-    /// That a text went to the clipboard was said already; a terminal that is gone shows with the next frame.
-    fn copied(&mut self, outcome: std::io::Result<Copied>) {
+    /// Says where a copy went; a terminal that is gone shows with the next frame.
+    fn copied(&mut self, characters: usize, outcome: std::io::Result<Copied>) {
         match outcome {
-            Ok(Copied::Clipboard) => {}
+            Ok(Copied::Clipboard) => self.app.toasts.say(format!("copied {characters} characters"), self.app.now),
             Ok(file @ Copied::File(..)) => self.app.toasts.say(file.to_string(), self.app.now),
             Err(error) => self.app.toasts.error(format!("not copied: {error}"), self.app.now),
         }

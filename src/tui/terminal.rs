@@ -127,6 +127,8 @@ pub struct Screen {
     /// Never dropped: its end would write to the terminal after that was given back.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
+    /// What is on the screen is not what the last frame painted.
+    stale: bool,
     ears: job::Ears,
     state: Option<PathBuf>,
 }
@@ -152,7 +154,7 @@ impl Screen {
         let ears = job::Ears::open();
         take_modes()?;
         match Terminal::new(CrosstermBackend::new(stdout())) {
-            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, ears, state }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, stale: false, ears, state }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -169,7 +171,8 @@ impl Screen {
         if self.mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        self.forget_frame()
+        self.stale = true;
+        Ok(())
     }
 
     /// Not `Terminal::clear`: that asks the terminal where its cursor is, and waits for the answer on the very stream
@@ -195,13 +198,18 @@ impl Surface for Screen {
         self.retake_if_lost()?;
         // One whole frame or none: without this, terminals show half-drawn ones.
         queue!(stdout(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.stale) {
+            self.forget_frame()?;
+        }
         let drawn = self.terminal.draw(|frame| paint(frame)).map(|_| ());
         execute!(stdout(), EndSynchronizedUpdate)?;
         drawn
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.forget_frame()
+        // Together with the next frame: an empty screen in between would flicker.
+        self.stale = true;
+        Ok(())
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {

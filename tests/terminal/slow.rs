@@ -10,11 +10,18 @@ const BYTES_PER_SECOND: u32 = 2_000;
 /// What the system holds between the program and its terminal, at most.
 const HELD: usize = 16 * 1024;
 
+/// Where the first frame ends: with the end of a synchronised update.
+fn end_of_frame(bytes: &[u8]) -> Option<usize> {
+    const END: &[u8] = b"\x1b[?2026l";
+    Some(bytes.windows(END.len()).position(|window| window == END)? + END.len())
+}
+
 #[test]
 fn a_slow_terminal_is_behind_by_a_few_frames_only() {
     let mut terminal = Setup::program(&["demo"]).size(80, 24).slow(BYTES_PER_SECOND).open();
     terminal.first_frame();
-    let frame = terminal.seen().bytes.len();
+    terminal.wait_until("the end of the frame", |seen| end_of_frame(&seen.bytes).is_some());
+    let frame = end_of_frame(&terminal.seen().bytes).expect("it was waited for");
     // Somebody types for ten seconds without waiting for anything, and has everything painted anew with each letter: more
     // than the terminal takes, many times over.
     let word = "abcdefghijklmnopqrstuvwxyzabcd";

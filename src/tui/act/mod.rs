@@ -317,10 +317,7 @@ impl App {
             _ => self.session.last_answer().map(str::to_owned),
         };
         match text {
-            Some(text) => {
-                self.toasts.say(format!("copied {} characters", text.chars().count()), self.now);
-                self.effect(Effect::Copy(text));
-            }
+            Some(text) => self.effect(Effect::Copy(text)),
             None => self.toasts.say("nothing to copy yet", self.now),
         }
     }

@@ -1,117 +1,12 @@
-//! Takes the README's picture: runs the real program in demo mode in a pseudo-terminal, types a prompt, and writes what
-//! the terminal shows as SVG. `cargo build --release && cargo run --release --example screenshot -- assets/dashboard.svg`.
-//!
-//! Arguments: the file, then optionally `--light`, `--size COLUMNSxROWS`, `--keys TEXT` (typed into the prompt).
-
-#![expect(clippy::print_stdout, reason = "an example prints")]
+//! A terminal's screen as SVG.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::num::NonZeroU16;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-struct Options {
-    file: String,
-    light: bool,
-    columns: u16,
-    rows: u16,
-    prompt: String,
-}
-
-fn options() -> Fallible<Options> {
-    let mut options = Options {
-        file: "assets/dashboard.svg".into(),
-        light: false,
-        columns: 150,
-        rows: 44,
-        prompt: "Explain quantum computing".into(),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--light" => options.light = true,
-            "--size" => {
-                let size = arguments.next().ok_or("--size needs COLUMNSxROWS")?;
-                let (columns, rows) = size.split_once('x').ok_or("--size needs COLUMNSxROWS")?;
-                (options.columns, options.rows) = (columns.parse()?, rows.parse()?);
-            }
-            "--keys" => options.prompt = arguments.next().ok_or("--keys needs a text")?,
-            file => options.file = file.to_owned(),
-        }
-    }
-    Ok(options)
-}
-
-fn main() -> Fallible<()> {
-    let options = options()?;
-    let screen = record(&options)?;
-    std::fs::write(&options.file, svg(&screen, options.light))?;
-    println!("{}", options.file);
-    Ok(())
-}
-
-/// Runs the program until its screen has filled, and returns the screen.
-fn record(options: &Options) -> Fallible<vt100::Screen> {
-    let size = PtySize { rows: options.rows, cols: options.columns, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size)?;
-    let program =
-        std::env::current_exe()?.parent().and_then(|folder| folder.parent()).ok_or("no folder")?.join("llm-call");
-    let mut command = CommandBuilder::new(program);
-    command.args(["demo", "--color", "always"]);
-    command.env("TERM", "xterm-256color");
-    command.env("LANG", "C.UTF-8");
-    if options.light {
-        command.env("LLM_CALL_PALETTE", "ansi-light");
-    }
-    let mut child = pair.slave.spawn_command(command)?;
-    let rows = NonZeroU16::new(options.rows).ok_or("no rows")?;
-    let columns = NonZeroU16::new(options.columns).ok_or("no columns")?;
-    let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
-    let mut reader = pair.master.try_clone_reader()?;
-    let shared = Arc::clone(&parser);
-    let pump = std::thread::spawn(move || {
-        let mut buffer = [0_u8; 16 * 1024];
-        while let Ok(count) = reader.read(&mut buffer) {
-            if count == 0 {
-                break;
-            }
-            if let Ok(mut parser) = shared.lock() {
-                parser.process(&buffer[..count]);
-            }
-        }
-    });
-    let mut keys = pair.master.take_writer()?;
-    // The background traffic needs a while to draw its lines; then a prompt of one's own, and time for its answer.
-    settle(Duration::from_secs(40));
-    keys.write_all(options.prompt.as_bytes())?;
-    settle(Duration::from_millis(300));
-    keys.write_all(b"\r")?;
-    settle(Duration::from_secs(5));
-    let screen = parser.lock().map_err(|_| "the reader panicked")?.screen().clone();
-    child.kill()?;
-    child.wait()?;
-    drop((keys, pair));
-    drop(pump.join());
-    Ok(screen)
-}
-
-/// Lets the program run on: the picture is of a moment, not of a state that could be waited for.
-fn settle(time: Duration) {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        std::thread::park_timeout(until - Instant::now());
-    }
-}
 
 const CELL_WIDTH: f32 = 8.4;
 const CELL_HEIGHT: f32 = 18.0;
 
-fn svg(screen: &vt100::Screen, light: bool) -> String {
+/// The screen as it is, on a dark or on a light background.
+pub fn svg(screen: &vt100::Screen, light: bool) -> String {
     let (rows, columns) = screen.size();
     let (rows, columns) = (rows.get(), columns.get());
     let (background, foreground) = if light { ("#ffffff", "#24292f") } else { ("#0d1117", "#d0d7de") };
