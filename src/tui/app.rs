@@ -73,7 +73,7 @@ pub enum Overlay {
     /// Any action by name.
     Palette(Palette),
     /// A question.
-    Confirm(Confirm),
+    Confirm(Box<Confirm>),
     /// The whole story of something.
     Detail(Subject, usize),
     /// All warnings.

@@ -35,7 +35,7 @@ impl App {
             self.toasts.say(format!("nothing is in flight on {target}"), self.now);
             return;
         }
-        self.overlay = Some(Overlay::Confirm(Confirm::new(verb, target)));
+        self.overlay = Some(Overlay::Confirm(Box::new(Confirm::new(verb, target))));
     }
 
     pub(super) fn ask_limit(&mut self) {
@@ -43,7 +43,7 @@ impl App {
             return;
         }
         let Some(snapshot) = &self.live else { return };
-        self.overlay = Some(Overlay::Confirm(Confirm::limit(snapshot.fleet.spend.daily_limit)));
+        self.overlay = Some(Overlay::Confirm(Box::new(Confirm::limit(snapshot.fleet.spend.daily_limit))));
     }
 
     /// Asks whether the last change of the fleet shall be turned around.

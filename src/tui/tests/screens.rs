@@ -242,8 +242,8 @@ fn overlays() {
     let overlays = [
         ("help", Overlay::Help(0)),
         ("palette", Overlay::Palette(actions)),
-        ("drain", Overlay::Confirm(Confirm::new(Verb::Drain, Target::Tier(Tier::Local)))),
-        ("pin", Overlay::Confirm(Confirm::new(Verb::Pin, Target::Backend(fixture::id("laptop"))))),
+        ("drain", Overlay::Confirm(Box::new(Confirm::new(Verb::Drain, Target::Tier(Tier::Local))))),
+        ("pin", Overlay::Confirm(Box::new(Confirm::new(Verb::Pin, Target::Backend(fixture::id("laptop")))))),
         ("decision", Overlay::Detail(Subject::Row(3), 0)),
         ("backend", Overlay::Detail(Subject::Part(Target::Backend(fixture::id("litellm"))), 0)),
         ("warnings", Overlay::Warnings(0)),

@@ -274,10 +274,10 @@ impl Confirm {
                 }
             }
             KeyCode::Char(c) if self.text().is_some() => {
-                if let Some((text, most)) = self.text().filter(|_| !control && !c.is_control()) {
-                    if text.chars().count() < most {
-                        text.push(c);
-                    }
+                if let Some((text, most)) = self.text().filter(|_| !control && !c.is_control())
+                    && text.chars().count() < most
+                {
+                    text.push(c);
                 }
             }
             KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') => {
