@@ -6,6 +6,7 @@
 
 mod ending;
 mod harness;
+mod journey;
 mod looks;
 mod slow;
 mod suspending;

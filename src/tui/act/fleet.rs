@@ -1,6 +1,7 @@
 //! Actions that change the fleet. All of them ask first.
 
 use crate::domain::fleet::AdminState;
+use crate::domain::judgement::Judgement;
 use crate::domain::tier::Target;
 use crate::engine::Command;
 use crate::tui::action::Action;
@@ -92,6 +93,10 @@ impl App {
     /// A command was carried out.
     pub fn done(&mut self, command: &Command) {
         self.requested = None;
+        // A choice between answers is several judgements, and was told as one.
+        if matches!(command, Command::Judge { judgement: Judgement::Better | Judgement::Worse, .. }) {
+            return;
+        }
         let mut words = format!("done: {}", command.words());
         let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| self.undo.is_some());
         let changes = matches!(command, Command::SetAdmin { .. } | Command::Pin { .. } | Command::Unpin { .. });

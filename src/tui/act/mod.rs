@@ -35,7 +35,8 @@ impl App {
             Action::FocusNext => self.turn_focus(1),
             Action::FocusPrevious => self.turn_focus(usize::MAX),
             Action::Focus(pane) => self.go(pane),
-            Action::Zoom => self.zoomed = !self.zoomed && !self.focus.is_screen(),
+            Action::Zoom if self.focus.is_screen() => {}
+            Action::Zoom => self.zoomed = !self.zoomed,
             Action::Freeze => self.freeze(),
             Action::Up => self.step(-1),
             Action::Down => self.step(1),
@@ -122,7 +123,7 @@ impl App {
             self.interrupted = Some(self.interrupted.filter(|_| twice).unwrap_or(self.now));
             return;
         }
-        if self.zoomed {
+        if self.zoomed && !self.focus.is_screen() {
             self.zoomed = false;
         } else if self.focus == Pane::Prompt {
             self.go(Pane::Tiers);

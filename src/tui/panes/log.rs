@@ -44,7 +44,7 @@ impl LogPane {
         };
         let inner = ctx.frame(Pane::Log, Line::from(note), facts, area, buf);
         if shown.is_empty() {
-            let words = if log.is_empty() { "nothing logged yet" } else { "nothing matches the filter" };
+            let words = if log.is_empty() { "no warning and no error so far" } else { "nothing matches the filter" };
             ctx.say(words, inner, buf);
             return;
         }
