@@ -236,7 +236,16 @@ impl Keymap {
     /// The footer's hints for a pane, the pane's own first.
     #[must_use]
     pub fn hints(&self, focus: Pane) -> Vec<(Key, &'static str)> {
-        let own = |binding: &&Binding| !matches!(binding.spec.scope, Scope::Anywhere | Scope::Browse);
+        // Keys that count elsewhere too, but mean most here.
+        let most = move |action| match action {
+            Action::Probe => matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
+            Action::Limit => matches!(focus, Pane::Cost | Pane::Spend),
+            Action::Back => focus.is_screen(),
+            _ => false,
+        };
+        let own = move |binding: &&Binding| {
+            !matches!(binding.spec.scope, Scope::Anywhere | Scope::Browse) || most(binding.spec.action)
+        };
         let hint = |binding: &Binding| Some((*binding.keys.first()?, binding.spec.hint));
         // Only panes with rows have something to filter and sort, only those of the dashboard can be zoomed.
         let sorted = matches!(focus, Pane::Tiers | Pane::Models | Pane::Decisions | Pane::Requests);
@@ -244,8 +253,9 @@ impl Keymap {
             Action::Sort => !sorted,
             Action::Filter => !sorted && focus != Pane::Log,
             Action::Zoom => focus.is_screen(),
-            Action::Probe => !matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
-            Action::Limit => !matches!(focus, Pane::Cost | Pane::Spend),
+            Action::Probe | Action::Limit | Action::Back => !most(action),
+            // A new talk starts where the talk is.
+            Action::NewConversation => !matches!(focus, Pane::Prompt | Pane::Compare),
             _ => false,
         };
         let worth = move |binding: &&Binding| !binding.spec.hint.is_empty() && !idle(binding.spec.action);

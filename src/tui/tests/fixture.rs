@@ -281,8 +281,18 @@ pub fn failing() -> Snapshot {
 
 /// A decision as the engine would make it.
 pub fn decision(snapshot: &Snapshot, number: u128, text: &str, at: Timestamp) -> Arc<Decision> {
-    let prompt = Arc::new(Prompt::user(text));
-    let constraints = Constraints::default();
+    demanding(snapshot, number, Prompt::user(text), Constraints::default(), at)
+}
+
+/// The same under demands.
+pub fn demanding(
+    snapshot: &Snapshot,
+    number: u128,
+    prompt: Prompt,
+    constraints: Constraints,
+    at: Timestamp,
+) -> Arc<Decision> {
+    let prompt = Arc::new(prompt);
     let analysis = analyse(&prompt, None);
     let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &snapshot.policy.guard);
     let request = Request {

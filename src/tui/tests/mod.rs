@@ -4,5 +4,7 @@ mod fake;
 pub mod fixture;
 mod hostile;
 mod journeys;
+mod panes;
 mod props;
+mod scene;
 mod screens;
