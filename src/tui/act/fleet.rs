@@ -1,6 +1,7 @@
 //! Actions that change the fleet. All of them ask first.
 
 use crate::domain::fleet::AdminState;
+use crate::domain::judgement::Judgement;
 use crate::domain::tier::Target;
 use crate::engine::Command;
 use crate::tui::action::Action;
@@ -91,7 +92,13 @@ impl App {
 
     /// A command was carried out.
     pub fn done(&mut self, command: &Command) {
-        self.requested = None;
+        // What was said of compared answers shows where they are compared.
+        if matches!(command, Command::Judge { judgement: Judgement::Better | Judgement::Worse, .. }) {
+            return;
+        }
+        if matches!(command, Command::SetAdmin { .. }) {
+            self.requested = None;
+        }
         let mut words = format!("done: {}", command.words());
         let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| self.undo.is_some());
         let changes = matches!(command, Command::SetAdmin { .. } | Command::Pin { .. } | Command::Unpin { .. });

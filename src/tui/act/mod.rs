@@ -122,7 +122,7 @@ impl App {
             self.interrupted = Some(self.interrupted.filter(|_| twice).unwrap_or(self.now));
             return;
         }
-        if self.zoomed {
+        if self.zoomed && !self.focus.is_screen() {
             self.zoomed = false;
         } else if self.focus == Pane::Prompt {
             self.go(Pane::Tiers);

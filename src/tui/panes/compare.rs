@@ -60,7 +60,8 @@ impl ComparePane {
         // Where not all fit, those around the selected one are shown.
         let fits = (area.width.saturating_sub(2) / NARROWEST).clamp(1, count);
         let first = (u16::try_from(self.selected).unwrap_or(0)).saturating_sub(fits - 1);
-        let range = if fits < count { format!(" {} to {} of {count} ", first + 1, first + fits) } else { String::new() };
+        let range =
+            if fits < count { format!(" {} to {} of {count} ", first + 1, first + fits) } else { String::new() };
         let range = Line::from(ctx.span(Role::Accent, range));
         let inner = ctx.frame(Pane::Compare, note, range, area, buf);
         let width = inner.width / fits;

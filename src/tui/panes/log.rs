@@ -67,6 +67,9 @@ fn words(ctx: &Ctx<'_>, line: &LogLine, width: usize) -> Line<'static> {
     Line::from(vec![
         ctx.span(Role::Dim, format!(" {} ", ctx.clock(line.at))),
         ctx.span(role, text::pad(line.level, 6)),
-        ctx.span(Role::Text, text::fit(&text::sanitise_line(&line.text), width.saturating_sub(16), ctx.glyphs.ellipsis)),
+        ctx.span(
+            Role::Text,
+            text::fit(&text::sanitise_line(&line.text), width.saturating_sub(16), ctx.glyphs.ellipsis),
+        ),
     ])
 }

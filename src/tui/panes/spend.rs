@@ -1,6 +1,8 @@
 //! Where the money went and where it is going: hours, days, tiers and models as bars, a forecast, and what the same tokens
 //! would have cost on the best model there is.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -128,8 +130,18 @@ fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static
         let note = "an hour for rented machines, used or idle".to_owned();
         so_far.push(fact("rented", spend.rented_per_hour.to_string(), Role::Text, note));
     }
-    ctx.changes_in(std::time::Duration::from_secs(10));
     let burn = spend.burn_per_hour(ctx.now);
+    let next_hour = 3_600_000 - u64::try_from(ctx.now.0.rem_euclid(3_600_000)).unwrap_or(0);
+    ctx.changes_in(Duration::from_millis(next_hour));
+    if let Some(known_in) =
+        [30, 300].into_iter().map(Duration::from_secs).find(|after| ctx.now.since(spend.since) < *after)
+    {
+        ctx.changes_in(known_in.saturating_sub(ctx.now.since(spend.since)));
+    }
+    // Where nothing is spent, nothing changes either.
+    if burn.is_some_and(|burn| burn > Money::ZERO) {
+        ctx.changes_in(Duration::from_secs(10));
+    }
     let words = burn.map_or_else(|| "-".to_owned(), |burn| format!("~{burn}"));
     let note = if burn.is_some() { "an hour, as in the last 5 min" } else { "known after the first 30 s" };
     let mut ahead = vec![fact("burn", words, Role::Text, note.to_owned())];

@@ -1,9 +1,13 @@
 //! Tests of the screen as a whole.
 
+mod asking;
 mod fake;
 pub mod fixture;
 mod hostile;
 mod journeys;
+mod keys;
+mod moving;
+mod operating;
 mod panes;
 mod props;
 mod scene;

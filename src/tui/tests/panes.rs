@@ -7,8 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::fixture::{self, NOW};
-use super::screens::{app_on, paint, roles_of, text_of};
 use super::scene;
+use super::screens::{app_on, paint, roles_of, text_of};
 use crate::tui::app::App;
 use crate::tui::layout::Pane;
 use crate::tui::theme::{Palette, Theme};

@@ -36,8 +36,7 @@ pub(super) fn track(
         ),
     };
     put(buf, Rect { width: block.width.min(NAME), ..block }, 0, &Line::from(first));
-    let count =
-        if track.summary.count > 0 { format!("   n {}", track.summary.count) } else { String::new() };
+    let count = if track.summary.count > 0 { format!("   n {}", track.summary.count) } else { String::new() };
     let below = if second.is_empty() { count } else { second };
     put(buf, Rect { width: block.width.min(NAME), ..block }, 1, &Line::from(ctx.span(Role::Dim, below)));
     let height = block.height.saturating_sub(1).max(1);
