@@ -7,6 +7,7 @@ mod hostile;
 mod journeys;
 mod keys;
 mod moving;
+mod numbers;
 mod operating;
 mod panes;
 mod props;
