@@ -387,7 +387,7 @@ pub const TABLE: &[Spec] = &[
     row(
         Action::Back,
         "back",
-        "",
+        "back",
         Scope::Anywhere,
         &["esc"],
         "interrupt the answer, close, leave, shrink: whatever is uppermost",

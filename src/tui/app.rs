@@ -176,6 +176,8 @@ pub struct App {
     pub requested: Option<(Target, Timestamp)>,
     /// Whether the input has to be foreseen anew before the next frame.
     pub forecast_due: bool,
+    /// Whether the fleet has changed since the input was foreseen.
+    forecast_old: bool,
     /// When the input was foreseen last.
     forecast_at: Timestamp,
     /// When Esc interrupted an answer.
@@ -236,6 +238,7 @@ impl App {
             undo: None,
             requested: None,
             forecast_due: false,
+            forecast_old: false,
             forecast_at: now,
             interrupted: None,
             left_prompt: None,
@@ -254,12 +257,25 @@ impl App {
     pub fn see(&mut self, snapshot: Arc<Snapshot>) {
         self.warnings = warnings(&snapshot, self.probe_every, &self.zone, self.now);
         self.gpu.remember(&snapshot.telemetry);
-        // What is typed would perhaps go elsewhere now; not more often than anybody could read it.
-        if !self.prompt.is_blank() && self.now.since(self.forecast_at) >= FORESEEN_AGAIN {
-            self.forecast_at = self.now;
-            self.forecast_due = true;
-        }
+        // What is typed would perhaps go elsewhere now.
+        self.forecast_old = !self.prompt.is_blank();
         self.live = Some(snapshot);
+    }
+
+    /// When the input is to be foreseen anew because the fleet has changed: not more often than anybody could read it.
+    /// `None` where it need not be.
+    #[must_use]
+    pub fn foreseen_again_in(&self) -> Option<Duration> {
+        self.forecast_old.then(|| FORESEEN_AGAIN.saturating_sub(self.now.since(self.forecast_at)))
+    }
+
+    /// Whether the input has to be foreseen now. It counts as done then.
+    pub(super) fn take_forecast_due(&mut self) -> bool {
+        let due = std::mem::take(&mut self.forecast_due) || self.foreseen_again_in() == Some(Duration::ZERO);
+        if due {
+            (self.forecast_old, self.forecast_at) = (false, self.now);
+        }
+        due
     }
 
     /// The snapshot on display.

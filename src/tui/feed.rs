@@ -141,6 +141,7 @@ impl Feed {
             Fact::Finished(finished) => self.on_request(finished.request, |row| {
                 // Where attempts were missed, the end brings all of them.
                 row.attempts.clone_from(&finished.attempts);
+                row.first_token = finished.attempts.last().and_then(|last| last.first_token);
                 row.finished = Some(finished);
             }),
             Fact::Operator(action) => {

@@ -97,7 +97,11 @@ fn on_key(app: &mut App, event: KeyEvent) {
         return;
     }
     if app.focus == Pane::Prompt && app.prompt.proposal_key(event) {
-        app.foresee();
+        // To propose anew is to begin with the first one again: only a new text does that.
+        if event.code == KeyCode::Tab {
+            app.foresee();
+        }
+        app.forecast_due = true;
         return;
     }
     if let Some(action) = action {

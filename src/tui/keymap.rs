@@ -242,9 +242,9 @@ impl Keymap {
             Action::Sort => !sorted,
             Action::Filter => !sorted && focus != Pane::Log,
             Action::Zoom => focus.is_screen(),
-            Action::Probe => !matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
-            Action::Limit => !matches!(focus, Pane::Cost | Pane::Spend),
-            Action::NewConversation => focus != Pane::Prompt,
+            Action::Probe | Action::Limit | Action::Back => !means_most(action, focus),
+            // A new talk starts where the talk is.
+            Action::NewConversation => !matches!(focus, Pane::Prompt | Pane::Compare),
             Action::Focus(pane) => pane == focus || (pane == Pane::Tiers && focus != Pane::Prompt),
             _ => false,
         };
@@ -265,7 +265,7 @@ impl Keymap {
 /// What a footer shows first: a pane's own verbs, then the ways to what an operator asks most (what is in trouble, why
 /// did it go there, what does it cost, undo it), then the rest.
 fn hint_rank(spec: &Spec, focus: Pane) -> u8 {
-    let own = !matches!(spec.scope, Scope::Anywhere | Scope::Browse);
+    let own = !matches!(spec.scope, Scope::Anywhere | Scope::Browse) || means_most(spec.action, focus);
     match spec.action {
         Action::Send | Action::Newline => 0,
         Action::Focus(Pane::Tiers | Pane::Decisions | Pane::Spend) => 1,
@@ -273,6 +273,16 @@ fn hint_rank(spec: &Spec, focus: Pane) -> u8 {
         _ if own && focus != Pane::Prompt => 0,
         _ if own => 3,
         _ => 4,
+    }
+}
+
+/// Whether a key that counts elsewhere too means most in a pane.
+const fn means_most(action: Action, focus: Pane) -> bool {
+    match action {
+        Action::Probe => matches!(focus, Pane::Tiers | Pane::Models | Pane::Gpu),
+        Action::Limit => matches!(focus, Pane::Cost | Pane::Spend),
+        Action::Back => focus.is_screen(),
+        _ => false,
     }
 }
 

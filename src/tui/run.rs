@@ -436,6 +436,6 @@ impl Desk {
         let running = busy.then_some(Duration::ZERO);
         let soon = |change| if change > Duration::from_secs(1) { change } else { second };
         let ages = [self.app.changes, running].into_iter().flatten().min().map(soon);
-        [toast, spins, ages].into_iter().flatten().min()
+        [toast, spins, ages, self.app.foreseen_again_in()].into_iter().flatten().min()
     }
 }

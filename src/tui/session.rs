@@ -325,13 +325,20 @@ impl Session {
     /// The prompt that a question makes with the conversation before it. Answers that broke off are left out.
     #[must_use]
     pub fn prompt(&self, question: &str) -> Prompt {
-        let mut messages = Vec::new();
-        for turn in self.in_conversation() {
-            messages.push(Message::text(Role::User, turn.question.clone()));
-            messages.push(Message::text(Role::Assistant, turn.answer.clone()));
-        }
-        messages.push(Message::text(Role::User, question));
-        Prompt { messages, ..Prompt::default() }
+        prompt(self.in_conversation(), question)
+    }
+
+    /// The prompt that a turn's question makes with what was told before it in its conversation.
+    #[must_use]
+    pub fn prompt_of(&self, key: u64) -> Prompt {
+        let Some(asked) = self.turn(key) else { return Prompt::default() };
+        let before = |turn: &&Turn| {
+            turn.key < key
+                && turn.conversation == asked.conversation
+                && self.is_told(turn)
+                && matches!(turn.phase, Phase::Whole(_))
+        };
+        prompt(self.turns.iter().filter(before), &asked.question)
     }
 
     /// Opens a turn. Returns its key.
@@ -397,6 +404,17 @@ impl Session {
     pub fn last_answer(&self) -> Option<&str> {
         self.turns.iter().rev().map(|turn| turn.answer.as_str()).find(|answer| !answer.is_empty())
     }
+}
+
+/// Whole turns with a question behind them.
+fn prompt<'a>(told: impl Iterator<Item = &'a Turn>, question: &str) -> Prompt {
+    let mut messages = Vec::new();
+    for turn in told {
+        messages.push(Message::text(Role::User, turn.question.clone()));
+        messages.push(Message::text(Role::Assistant, turn.answer.clone()));
+    }
+    messages.push(Message::text(Role::User, question));
+    Prompt { messages, ..Prompt::default() }
 }
 
 #[cfg(test)]

@@ -92,10 +92,12 @@ impl App {
 
     /// A command was carried out.
     pub fn done(&mut self, command: &Command) {
-        self.requested = None;
-        // A choice between answers is several judgements, and was told as one.
+        // What was said of compared answers shows where they are compared.
         if matches!(command, Command::Judge { judgement: Judgement::Better | Judgement::Worse, .. }) {
             return;
+        }
+        if matches!(command, Command::SetAdmin { .. }) {
+            self.requested = None;
         }
         let mut words = format!("done: {}", command.words());
         let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| self.undo.is_some());

@@ -27,7 +27,7 @@ impl App {
 
     /// What is to be foreseen, once for every change; `None` where there is nothing new to foresee.
     pub fn forecast_request(&mut self) -> Option<(Prompt, Constraints)> {
-        if !std::mem::take(&mut self.forecast_due) {
+        if !self.take_forecast_due() {
             return None;
         }
         self.prompt.forecast = None;
@@ -190,7 +190,10 @@ impl App {
             privacy: self.privacy_of(turn),
             ..Constraints::default()
         };
-        self.submit(question, demands);
+        // As it was asked the first time: with the talk before it, and without the answer that it had then.
+        let prompt = self.session.prompt_of(turn);
+        let key = self.session.open(question, self.now);
+        self.effect(Effect::Submit(key, prompt, demands));
         self.go(Pane::Prompt);
     }
 

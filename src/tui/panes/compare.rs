@@ -57,11 +57,14 @@ impl ComparePane {
         let question = first.map_or_else(String::new, |turn| text::sanitise_line(&turn.question));
         let note = text::fit(&question, usize::from(area.width).saturating_sub(30), ctx.glyphs.ellipsis);
         let note = Line::from(ctx.span(Role::Dim, format!("{note} ")));
-        let inner = ctx.frame(Pane::Compare, note, Line::default(), area, buf);
         let count = u16::try_from(comparison.turns.len()).unwrap_or(1).max(1);
         // Where not all fit, those around the selected one are shown.
-        let fits = (inner.width / NARROWEST).clamp(1, count);
+        let fits = (area.width.saturating_sub(2) / NARROWEST).clamp(1, count);
         let first = (u16::try_from(self.selected).unwrap_or(0)).saturating_sub(fits - 1);
+        let range =
+            if fits < count { format!(" {} to {} of {count} ", first + 1, first + fits) } else { String::new() };
+        let range = Line::from(ctx.span(Role::Accent, range));
+        let inner = ctx.frame(Pane::Compare, note, range, area, buf);
         let width = inner.width / fits;
         let mut longest = 0;
         for place in 0..fits {
@@ -93,7 +96,7 @@ impl ComparePane {
         buf: &mut Buffer,
     ) -> usize {
         const HEAD: u16 = 4;
-        let width = usize::from(area.width.saturating_sub(1));
+        let width = usize::from(area.width.saturating_sub(2));
         for (row, line) in head(ctx, turn, chosen, width).iter().enumerate() {
             put(
                 buf,
@@ -151,8 +154,14 @@ fn head(ctx: &Ctx<'_>, turn: &Turn, chosen: bool, width: usize) -> Vec<Line<'sta
     let rate =
         turn.rate(ctx.now).map(|(rate, estimated)| format!("{}{rate:.0} tok/s", if estimated { "~" } else { "" }));
     let total = turn.ended.map(|_| text::duration(turn.elapsed(ctx.now)));
-    let times = [Some(first).filter(|words| !words.is_empty()), rate, total];
-    let times = times.into_iter().flatten().collect::<Vec<_>>().join("  ");
+    let mut times = String::new();
+    for words in [Some(first).filter(|words| !words.is_empty()), rate, total].into_iter().flatten() {
+        // A number that is cut says something else.
+        if text::width(&times) + text::width(&words) + 2 <= width {
+            let gap = if times.is_empty() { "" } else { "  " };
+            times.push_str(&format!("{gap}{words}"));
+        }
+    }
     let cost = cost_text(ctx, turn.cost(ctx.snapshot, ctx.now));
     let amounts = if tokens > 0 { format!("{mark}{} tok  {cost}", text::count(tokens)) } else { String::new() };
     vec![

@@ -29,7 +29,7 @@ impl CostPane {
             return;
         };
         let spend = &*snapshot.fleet.spend;
-        let facts = Line::from(ctx.span(Role::Dim, format!(" since {} ", ctx.clock_short(spend.since))));
+        let facts = Line::from(ctx.span(Role::Dim, format!(" since {} ", ctx.moment(spend.since))));
         let inner = ctx.frame(Pane::Cost, Line::default(), facts, area, buf);
         let width = usize::from(inner.width);
         let mut lines = totals(ctx, spend, width);

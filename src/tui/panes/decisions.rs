@@ -234,7 +234,9 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
         fitted.put(buf, area, column, content, ctx.style(role), cut);
     };
     // The tier that worked last, which after a failover is not the one that was chosen.
-    let tier = row.dispatched.as_ref().map(|sent| sent.tier).or_else(|| row.decision.chosen().map(|one| one.tier));
+    let dispatched = row.dispatched.as_ref().map(|sent| sent.tier);
+    let last = || row.attempts.last().map(|one| one.tier);
+    let tier = dispatched.or_else(last).or_else(|| row.decision.chosen().map(|one| one.tier));
     match tier {
         Some(tier) => put(buf, TIER, tier.name(), Role::Series(tier)),
         None => put(buf, TIER, ctx.glyphs.none, Role::Bad),

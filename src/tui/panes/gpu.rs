@@ -27,6 +27,8 @@ const READINGS: usize = 900;
 const CARDS: usize = 64;
 /// Programs listed of each card.
 const PROCESSES: usize = 8;
+/// How long a reading holds in a chart: hosted machines are asked twice a minute at the least.
+const HOLDS: Duration = Duration::from_secs(40);
 /// The span of a chart.
 const CHART: Duration = Duration::from_secs(15 * 60);
 
@@ -87,6 +89,16 @@ impl GpuPane {
                 let back = last - reading.at.0.div_euclid(cell.max(1));
                 if let Some(index) = usize::try_from(back).ok().and_then(|back| (columns - 1).checked_sub(back)) {
                     cells[index] = cells[index].max(pick(reading));
+                }
+            }
+            // A source that is asked less often than the chart has columns is no gap: a reading holds for a while.
+            let holds = usize::try_from(HOLDS.as_millis() as i64 / cell.max(1)).unwrap_or(0);
+            let (mut held, mut left) = (None, 0);
+            for cell in &mut cells {
+                match cell {
+                    Some(_) => (held, left) = (*cell, holds),
+                    None if left > 0 => (*cell, left) = (held, left - 1),
+                    None => {}
                 }
             }
             let bar = |cell: Option<u8>| match cell {
@@ -174,7 +186,11 @@ impl GpuPane {
                 lines
             }
             GpuReadings::Failed { why, retry_at, last, at } => {
-                let retry = format!("retry in {}", ctx.wait(*retry_at));
+                let retry = if *retry_at > ctx.now {
+                    format!("retry in {}", ctx.wait(*retry_at))
+                } else {
+                    "retrying".to_owned()
+                };
                 let room = width.saturating_sub(11 + retry.len());
                 let cause = text::fit(&text::sanitise_line(why), room, ctx.glyphs.ellipsis);
                 let mut lines =

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, put};
+use crate::domain::money::Money;
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
 use crate::engine::warnings::{Severity, Warning};
@@ -70,7 +71,7 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
         left.push(ctx.span(role, format!("{sign} {serving}/{total} ")));
         if area.width < 50 {
             if let Some(rate) = snapshot.fleet.spend.burn_per_hour(ctx.now).filter(|_| area.width >= 16) {
-                ctx.changes_in(BURN);
+                burns(ctx, rate);
                 left.push(ctx.span(Role::Text, format!(" ~{rate}/h ")));
             }
             if modes.warnings > 0 {
@@ -87,7 +88,7 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
             left.push(ctx.span(Role::Dim, "  burn "));
             left.push(match burn {
                 Some(rate) => {
-                    ctx.changes_in(BURN);
+                    burns(ctx, rate);
                     ctx.span(Role::Text, format!("~{rate}/h"))
                 }
                 None => ctx.span(Role::Dim, "-"),
@@ -101,11 +102,13 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     // What matters most takes its place first; what no longer fits is left out.
     let mut room = usize::from(area.width).saturating_sub(left.width() + 2);
     let mut right = Vec::new();
-    for group in right_groups(ctx, modes, area.width) {
+    for (group, changes) in right_groups(ctx, modes, area.width) {
         let width: usize = group.iter().map(Span::width).sum();
         if width <= room {
             room -= width;
             right.splice(0..0, group);
+            // An age that is not shown is no reason for a frame.
+            changes.into_iter().for_each(|after| ctx.changes_in(after));
         }
     }
     let right = Line::from(right);
@@ -113,34 +116,46 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
     put(buf, Rect { x: area.right().saturating_sub(width), width, ..area }, 0, &right);
 }
 
+/// A rate fades with the minutes that it is taken over; where nothing burns, nothing fades.
+fn burns(ctx: &Ctx<'_>, rate: Money) {
+    if rate > Money::ZERO {
+        ctx.changes_in(BURN);
+    }
+}
+
+/// Words that stand together, and after how long they will be others.
+type Group = (Vec<Span<'static>>, Option<std::time::Duration>);
+
 /// What stands on the right of the first line, the most important first.
-fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Vec<Span<'static>>> {
+fn right_groups(ctx: &Ctx<'_>, modes: Modes, width: u16) -> Vec<Group> {
     let mut groups = Vec::new();
     if ctx.size == Size::Small {
-        groups.push(tabs(ctx));
+        groups.push((tabs(ctx), None));
     }
     if modes.mouse {
-        groups.push(vec![ctx.span(Role::Accent, "mouse ")]);
+        groups.push((vec![ctx.span(Role::Accent, "mouse ")], None));
     }
     if modes.warnings > 0 && !modes.warning_row && width >= 50 {
         let s = if modes.warnings == 1 { "" } else { "s" };
         let words = if width >= 80 { format!(" warning{s}") } else { String::new() };
-        groups.push(vec![ctx.span(Role::Warn, format!("{} {}{words}  ", ctx.glyphs.warning, modes.warnings))]);
+        let words = format!("{} {}{words}  ", ctx.glyphs.warning, modes.warnings);
+        groups.push((vec![ctx.span(Role::Warn, words)], None));
     }
     let Some(snapshot) = ctx.snapshot else { return groups };
     if let Some(host) = snapshot.telemetry.host {
         let memory = format!("{}/{}G ", text::gib(host.memory_used), text::gib(host.memory_total));
-        groups.push(vec![
+        let spans = vec![
             ctx.span(Role::Dim, "cpu "),
             ctx.span(Role::Text, format!("{:>3.0}%", host.cpu)),
             ctx.span(Role::Dim, "  mem "),
             ctx.span(Role::Text, memory),
-        ]);
+        ];
+        groups.push((spans, None));
     }
-    // An age that is not shown is no reason for a frame: where the line is too short for it, it is not asked for.
     if width >= 60 {
-        let words = format!("{} requests  up {}  ", snapshot.accepted, ctx.age(snapshot.started));
-        groups.push(vec![ctx.span(Role::Dim, words)]);
+        let up = ctx.now.since(snapshot.started);
+        let words = format!("{} requests  up {}  ", snapshot.accepted, text::age(up));
+        groups.push((vec![ctx.span(Role::Dim, words)], Some(text::age_lasts(up))));
     }
     groups
 }

@@ -52,13 +52,13 @@ impl LogPane {
         self.scroll = self.scroll.min(shown.len().saturating_sub(height));
         let top = shown.len().saturating_sub(height + self.scroll);
         for (row, line) in shown.iter().skip(top).take(height).enumerate() {
-            put(buf, inner, row as u16, &words(ctx, line));
+            put(buf, inner, row as u16, &words(ctx, line, usize::from(inner.width)));
         }
         ctx.more_below(self.scroll, area, buf);
     }
 }
 
-fn words(ctx: &Ctx<'_>, line: &LogLine) -> Line<'static> {
+fn words(ctx: &Ctx<'_>, line: &LogLine, width: usize) -> Line<'static> {
     let role = match line.level {
         "ERROR" => Role::Bad,
         "WARN" => Role::Warn,
@@ -67,6 +67,9 @@ fn words(ctx: &Ctx<'_>, line: &LogLine) -> Line<'static> {
     Line::from(vec![
         ctx.span(Role::Dim, format!(" {} ", ctx.clock(line.at))),
         ctx.span(role, text::pad(line.level, 6)),
-        ctx.span(Role::Text, text::sanitise_line(&line.text)),
+        ctx.span(
+            Role::Text,
+            text::fit(&text::sanitise_line(&line.text), width.saturating_sub(16), ctx.glyphs.ellipsis),
+        ),
     ])
 }

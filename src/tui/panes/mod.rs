@@ -111,6 +111,13 @@ impl Ctx<'_> {
         self.strftime(at, "%H:%M")
     }
 
+    /// The time of day to the minute, with its date where that is another day.
+    #[must_use]
+    pub fn moment(&self, at: Timestamp) -> String {
+        let day = |at| self.strftime(at, "%F");
+        if day(at) == day(self.now) { self.clock_short(at) } else { self.strftime(at, "%b %-d %H:%M") }
+    }
+
     fn strftime(&self, at: Timestamp, format: &str) -> String {
         jiff::Timestamp::from_millisecond(at.0)
             .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
@@ -172,6 +179,7 @@ impl Ctx<'_> {
 
     /// Writes one dim line: what a pane says that has nothing else to show.
     pub fn say(&self, content: &str, area: Rect, buf: &mut Buffer) {
+        let content = text::fit(content, usize::from(area.width).saturating_sub(2), self.glyphs.ellipsis);
         put(buf, area, 0, &Line::from(self.span(Role::Dim, format!(" {content}"))));
     }
 }

@@ -95,7 +95,7 @@ const COLUMNS: [Column; 16] = [
     Column::right("calls", 5, 3),
     Column::right("tokens", 6, 9),
     Column::right("cost", 8, 2),
-    Column::left("judged", 9, 10),
+    Column::left("judged", 13, 10),
     Column::growing("", 10, 12).roomy(26),
 ];
 
@@ -182,7 +182,7 @@ impl ModelsPane {
             ctx.say(words, inner, buf);
             return;
         }
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
+        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(2));
         let head = usize::from(inner.height > 3);
         if head == 1 {
             fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));

@@ -59,7 +59,7 @@ const COLUMNS: [Column; 16] = [
     Column::right("predicted", 9, 12),
     Column::right("cost", 8, 1),
     Column::left("end", 8, 0),
-    Column::left("", 6, 6),
+    Column::left("judged", 6, 6),
     Column::growing("why", 16, 13).roomy(30),
 ];
 
@@ -71,7 +71,7 @@ impl RequestsPane {
             ctx.say(nothing(&self.rows), inner, buf);
             return;
         }
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
+        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(2));
         let head = usize::from(inner.height > 3);
         if head == 1 {
             fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
@@ -128,6 +128,8 @@ fn draw(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf: &mut 
             put(TIER, tier.name(), Role::Series(tier));
             let width = fitted.width(PLACE);
             let words = text::sanitise_line(&format!("{backend} {model}"));
+            // On little room the model alone says more than the backend that serves it.
+            let words = if text::width(&words) > width { text::sanitise_line(model.as_str()) } else { words };
             put(PLACE, &text::fit_middle(&words, width, ctx.glyphs.ellipsis), Role::Text);
         }
         None => put(TIER, ctx.glyphs.none, Role::Bad),

@@ -1,6 +1,8 @@
 //! Where the money went and where it is going: hours, days, tiers and models as bars, a forecast, and what the same tokens
 //! would have cost on the best model there is.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,6 +15,7 @@ use crate::domain::spend::{Book, Hour, Spend};
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
 use crate::engine::{Snapshot, midnight_after};
+use crate::tui::action::Action;
 use crate::tui::layout::{Pane, split_across};
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -39,16 +42,14 @@ impl SpendPane {
             return;
         };
         let spend = &*snapshot.fleet.spend;
-        let since = Line::from(ctx.span(Role::Dim, format!(" since {} ", ctx.clock_short(spend.since))));
+        let since = Line::from(ctx.span(Role::Dim, format!(" since {} ", ctx.moment(spend.since))));
         let inner = ctx.frame(Pane::Spend, Line::default(), since, area, buf);
-        let outlook = outlook(ctx, snapshot);
-        let hours = hours(ctx, spend, usize::from(inner.width) / 2);
-        let shares = [tiers(ctx, spend, usize::from(inner.width)), models(ctx, snapshot, usize::from(inner.width))];
         // Side by side where there is room, otherwise one below the other.
         if inner.width >= 100 {
             let (left, right) = split_across(inner, inner.width / 2);
             let half = usize::from(right.width);
             let shares = [tiers(ctx, spend, half), models(ctx, snapshot, half)];
+            let (outlook, hours) = (outlook(ctx, snapshot, usize::from(left.width)), hours(ctx, spend, half));
             let left_lines = [outlook, vec![Line::default()], hours].concat();
             let right_lines = [shares[0].clone(), vec![Line::default()], shares[1].clone()].concat();
             let longest = left_lines.len().max(right_lines.len());
@@ -58,7 +59,9 @@ impl SpendPane {
             ctx.more_below(longest.saturating_sub(self.scroll + usize::from(inner.height)), area, buf);
             return;
         }
-        let [tiers, models] = shares;
+        let width = usize::from(inner.width);
+        let (outlook, hours) = (outlook(ctx, snapshot, width), hours(ctx, spend, width));
+        let (tiers, models) = (tiers(ctx, spend, width), models(ctx, snapshot, width));
         let gap = vec![Line::default()];
         let lines = [outlook, gap.clone(), tiers, gap.clone(), models, gap, hours].concat();
         self.scroll = self.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
@@ -77,52 +80,88 @@ fn title(ctx: &Ctx<'_>, words: &str) -> Line<'static> {
     Line::from(ctx.span(Role::Title, format!(" {words}")))
 }
 
-fn fact(ctx: &Ctx<'_>, name: &str, value: impl Into<String>, role: Role, note: impl Into<String>) -> Line<'static> {
-    Line::from(vec![
-        ctx.span(Role::Dim, format!(" {}", text::pad(name, 13))),
-        ctx.span(role, text::pad_left(&value.into(), 9)),
-        ctx.span(Role::Dim, format!("  {}", note.into())),
-    ])
+/// A named amount with a note. A note that is too long for the row goes on in the next one.
+struct Fact {
+    name: &'static str,
+    value: String,
+    role: Role,
+    note: String,
+}
+
+const fn fact(name: &'static str, value: String, role: Role, note: String) -> Fact {
+    Fact { name, value, role, note }
+}
+
+impl Fact {
+    fn lines(self, ctx: &Ctx<'_>, width: usize) -> Vec<Line<'static>> {
+        const NAME: usize = 13;
+        const VALUE: usize = 9;
+        let mut rows = text::wrap(&self.note, width.saturating_sub(NAME + VALUE + 4)).into_iter();
+        let mut lines = vec![Line::from(vec![
+            ctx.span(Role::Dim, format!(" {}", text::pad(self.name, NAME))),
+            ctx.span(self.role, text::pad_left(&self.value, VALUE)),
+            ctx.span(Role::Dim, format!("  {}", rows.next().unwrap_or_default())),
+        ])];
+        let indent = " ".repeat(NAME + VALUE + 3);
+        lines.extend(rows.map(|row| Line::from(ctx.span(Role::Dim, format!("{indent}{row}")))));
+        lines
+    }
 }
 
 /// Sums, pace and forecast.
-fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot) -> Vec<Line<'static>> {
+fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
     let spend = &*snapshot.fleet.spend;
     let sum = |books: &[Book; 4], rented: Money| {
         let estimated = books.iter().any(|book| book.estimated > Money::ZERO) || rented > Money::ZERO;
         text::money(books.iter().map(|book| book.amount).sum::<Money>() + rented, estimated)
     };
     let unknown: u32 = spend.session.iter().map(|book| book.unknown).sum();
-    let not_in_it = if unknown > 0 { format!("and {unknown} attempts of unknown cost") } else { String::new() };
-    let mut lines = vec![
-        title(ctx, "so far"),
-        fact(ctx, "today", sum(&spend.today, spend.rented_today), Role::Text, ""),
-        fact(ctx, "since start", sum(&spend.session, spend.rented), Role::Text, not_in_it),
-        fact(ctx, "in flight", spend.reserved.to_string(), Role::Text, "set aside, at most"),
+    let not_in_it = match unknown {
+        0 => String::new(),
+        1 => "and 1 attempt of unknown cost".to_owned(),
+        many => format!("and {many} attempts of unknown cost"),
+    };
+    let mut so_far = vec![
+        fact("today", sum(&spend.today, spend.rented_today), Role::Text, String::new()),
+        fact("since start", sum(&spend.session, spend.rented), Role::Text, not_in_it),
+        fact("in flight", spend.reserved.to_string(), Role::Text, "set aside, at most".to_owned()),
     ];
     if spend.rented_per_hour > Money::ZERO {
-        let note = "an hour for rented machines, used or idle";
-        lines.push(fact(ctx, "rented", spend.rented_per_hour.to_string(), Role::Text, note));
+        let note = "an hour for rented machines, used or idle".to_owned();
+        so_far.push(fact("rented", spend.rented_per_hour.to_string(), Role::Text, note));
     }
-    lines.extend([Line::default(), title(ctx, "ahead")]);
-    ctx.changes_in(std::time::Duration::from_secs(10));
     let burn = spend.burn_per_hour(ctx.now);
+    let next_hour = 3_600_000 - u64::try_from(ctx.now.0.rem_euclid(3_600_000)).unwrap_or(0);
+    ctx.changes_in(Duration::from_millis(next_hour));
+    if let Some(known_in) =
+        [30, 300].into_iter().map(Duration::from_secs).find(|after| ctx.now.since(spend.since) < *after)
+    {
+        ctx.changes_in(known_in.saturating_sub(ctx.now.since(spend.since)));
+    }
+    // Where nothing is spent, nothing changes either.
+    if burn.is_some_and(|burn| burn > Money::ZERO) {
+        ctx.changes_in(Duration::from_secs(10));
+    }
     let words = burn.map_or_else(|| "-".to_owned(), |burn| format!("~{burn}"));
     let note = if burn.is_some() { "an hour, as in the last 5 min" } else { "known after the first 30 s" };
-    lines.push(fact(ctx, "burn", words, Role::Text, note));
+    let mut ahead = vec![fact("burn", words, Role::Text, note.to_owned())];
     let midnight = midnight_after(ctx.now, ctx.zone);
     let forecast = spend.forecast(midnight, ctx.now);
     let words = forecast.map_or_else(|| "-".to_owned(), |forecast| format!("~{forecast}"));
     let note = if forecast.is_some() { "today, if it goes on like this" } else { "known after the first 5 min" };
-    lines.push(fact(ctx, "forecast", words, Role::Text, note));
-    lines.extend(limit(ctx, spend, midnight));
-    lines.extend(saved(ctx, snapshot));
-    lines
+    ahead.push(fact("forecast", words, Role::Text, note.to_owned()));
+    ahead.push(limit(ctx, spend, midnight));
+    ahead.extend(saved(ctx, snapshot));
+    let lines = |facts: Vec<Fact>| facts.into_iter().flat_map(|fact| fact.lines(ctx, width)).collect();
+    let gap = Line::default();
+    [vec![title(ctx, "so far")], lines(so_far), vec![gap, title(ctx, "ahead")], lines(ahead)].concat()
 }
 
-fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Vec<Line<'static>> {
+fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Fact {
     let Some(limit) = spend.daily_limit else {
-        return vec![fact(ctx, "limit", "none", Role::Dim, "$ sets one for today")];
+        let key = ctx.keymap.key_of(Action::Limit, Pane::Spend);
+        let note = key.map_or_else(String::new, |key| format!("{key} sets one for today"));
+        return fact("limit", "none".to_owned(), Role::Dim, note);
     };
     let percent = text::percent(spend.today_total().0, limit.0).unwrap_or(0.0);
     let role = match usage_role(percent) {
@@ -135,22 +174,21 @@ fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Vec<Line<'static>
         Some(at) => format!("{percent:.0} % used; used up at {} like this", ctx.clock_short(at)),
         None => format!("{percent:.0} % used"),
     };
-    vec![fact(ctx, "limit", limit.to_string(), role, note)]
+    fact("limit", limit.to_string(), role, note)
 }
 
-/// What routing saved, against the named baseline. Nothing is said where there is no baseline.
-fn saved(ctx: &Ctx<'_>, snapshot: &Snapshot) -> Vec<Line<'static>> {
-    let Some(Baseline { model, amount }) = baseline(&snapshot.fleet, ctx.now) else { return Vec::new() };
+/// What routing saved, against the named baseline. Nothing is said where there is no baseline, or nothing was spent.
+fn saved(ctx: &Ctx<'_>, snapshot: &Snapshot) -> Option<Fact> {
+    let Baseline { model, amount } = baseline(&snapshot.fleet, ctx.now).filter(|found| found.amount > Money::ZERO)?;
     let spent = snapshot.fleet.spend.session_total();
     let saved = Money(amount.0.saturating_sub(spent.0));
-    let share = text::percent(saved.0, amount.0).unwrap_or(0.0);
-    let (name, words) = if saved < Money::ZERO {
-        ("dearer by", format!("~{}", Money(saved.0.saturating_neg())))
-    } else {
-        ("saved", format!("~{saved}"))
-    };
+    let share = text::percent(saved.0, amount.0).unwrap_or(0.0).abs();
     let note = format!("{share:.0} % against always {model}: ~{amount}");
-    vec![fact(ctx, name, words, if saved < Money::ZERO { Role::Warn } else { Role::Ok }, note)]
+    Some(if saved < Money::ZERO {
+        fact("dearer by", format!("~{}", Money(saved.0.saturating_neg())), Role::Warn, note)
+    } else {
+        fact("saved", format!("~{saved}"), Role::Ok, note)
+    })
 }
 
 /// A bar of money: its share of the largest, never nothing for something.
@@ -253,7 +291,9 @@ fn models(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>
         .collect();
     lines.extend(bars(ctx, entries, name_width, width));
     if more > 0 {
-        lines.push(Line::from(ctx.span(Role::Dim, format!(" and {more} more: 8 lists all"))));
+        let key = ctx.keymap.key_of(Action::Focus(Pane::Models), Pane::Spend);
+        let all = key.map_or_else(String::new, |key| format!(": {key} lists all"));
+        lines.push(Line::from(ctx.span(Role::Dim, format!(" and {more} more{all}"))));
     }
     lines
 }
@@ -267,7 +307,8 @@ fn hours(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
         let amount: Money = spend.hours.iter().filter(|hour| day_of(hour.began()) == wanted).map(Hour::total).sum();
         // Nothing is known of a day before the program ran.
         if wanted == today || day_of(spend.since) <= wanted {
-            lines.push(fact(ctx, name, amount.to_string(), Role::Text, ""));
+            let words = text::money(amount, estimated(spend));
+            lines.extend(fact(name, words, Role::Text, String::new()).lines(ctx, width));
         }
     }
     let (first, last) = (Hour::of(spend.since), Hour::of(ctx.now));
@@ -280,7 +321,7 @@ fn hours(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
             Entry {
                 name: ctx.clock_short(hour.began()),
                 amount: hour.total(),
-                words: hour.total().to_string(),
+                words: text::money(hour.total(), estimated(spend) && hour.total() > Money::ZERO),
                 role: Role::Accent,
                 note: String::new(),
             }
@@ -288,6 +329,11 @@ fn hours(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
         .collect();
     lines.extend(bars(ctx, entries, 13, width));
     lines
+}
+
+/// Whether any of it rests on estimates. Which hour that was in is not kept.
+fn estimated(spend: &Spend) -> bool {
+    spend.rented > Money::ZERO || spend.session.iter().any(|book| book.estimated > Money::ZERO)
 }
 
 /// The number of the day that a time falls into, in a zone.

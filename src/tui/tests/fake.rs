@@ -1,6 +1,7 @@
 //! An engine and a terminal that do as the test says.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -40,6 +41,11 @@ pub struct FakeEngine {
     pub facts: broadcast::Sender<Fact>,
     pub commands: Mutex<Vec<Command>>,
     pub faults: Mutex<Vec<(String, Option<String>)>>,
+    /// Whether commands wait for their reply.
+    pub hold: watch::Sender<bool>,
+    /// How often it was asked where something would go.
+    pub explained: AtomicUsize,
+    numbers: AtomicUsize,
     asked: mpsc::Sender<Asked>,
     started: tokio::time::Instant,
 }
@@ -54,7 +60,10 @@ impl Backing for FakeEngine {
     }
 
     fn submit(&self, prompt: Prompt, constraints: Constraints) -> BoxFuture<'static, Result<Submitted, CallError>> {
-        let decision = Arc::new(self.explain(&prompt, &constraints));
+        // Every request has an id of its own.
+        let number = 1_000 + self.numbers.fetch_add(1, Ordering::Relaxed) as u128;
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let decision = fixture::demanding(&snapshot, number, prompt.clone(), constraints.clone(), self.now());
         let asked = self.asked.clone();
         async move {
             if decision.chosen().is_none() {
@@ -72,15 +81,19 @@ impl Backing for FakeEngine {
     }
 
     fn explain(&self, prompt: &Prompt, constraints: &Constraints) -> Decision {
-        let snapshot = self.snapshots.borrow();
-        let mut decision = (*fixture::decision(&snapshot, 77, &prompt.question(), snapshot.at)).clone();
-        decision.constraints = constraints.clone();
-        decision
+        self.explained.fetch_add(1, Ordering::Relaxed);
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        (*fixture::demanding(&snapshot, 77, prompt.clone(), constraints.clone(), self.now())).clone()
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<(), CommandError>> {
         self.commands.lock().expect("no panic").push(command);
-        async { Ok(()) }.boxed()
+        let mut held = self.hold.subscribe();
+        async move {
+            let _ = held.wait_for(|held| !held).await;
+            Ok(())
+        }
+        .boxed()
     }
 
     fn faults(&self) -> Option<Faults> {
@@ -102,6 +115,8 @@ impl Backing for FakeEngine {
 pub struct Seen {
     pub text: String,
     pub frames: usize,
+    /// Frames that looked like the one before.
+    pub wasted: usize,
     pub copied: Vec<String>,
     pub mouse: bool,
     pub suspended: usize,
@@ -117,7 +132,9 @@ impl Surface for FakeScreen {
         self.terminal.draw(|frame| paint(frame)).expect("infallible");
         let mut seen = self.seen.lock().expect("no panic");
         seen.frames += 1;
-        seen.text = text_of(self.terminal.backend().buffer());
+        let text = text_of(self.terminal.backend().buffer());
+        seen.wasted += usize::from(text == seen.text);
+        seen.text = text;
         Ok(())
     }
 
@@ -150,6 +167,9 @@ pub fn engine(snapshot: Snapshot) -> (Arc<FakeEngine>, mpsc::Receiver<Asked>) {
         facts: broadcast::channel(64).0,
         commands: Mutex::default(),
         faults: Mutex::default(),
+        hold: watch::channel(false).0,
+        explained: AtomicUsize::new(0),
+        numbers: AtomicUsize::new(0),
         asked: asked_in,
         started: tokio::time::Instant::now(),
     };
@@ -207,7 +227,8 @@ impl Stage {
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let backing: Arc<dyn Backing> = Arc::clone(&engine) as Arc<dyn Backing>;
-        let options = Options { zone: jiff::tz::TimeZone::UTC, ..Options::default() };
+        let log = Box::new(super::scene::log);
+        let options = Options { log, zone: jiff::tz::TimeZone::UTC, ..Options::default() };
         let ui = UiConfig { ascii: Some(false), ..ui };
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move {
@@ -242,6 +263,13 @@ impl Stage {
                 "left" => KeyCode::Left,
                 "right" => KeyCode::Right,
                 "space" => KeyCode::Char(' '),
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "pageup" => KeyCode::PageUp,
+                "pagedown" => KeyCode::PageDown,
+                "backspace" => KeyCode::Backspace,
+                "backtab" => KeyCode::BackTab,
+                "minus" => KeyCode::Char('-'),
                 name => KeyCode::Char(name.chars().next().expect("a key")),
             };
             self.send(Event::Key(KeyEvent::new(code, modifiers)));
@@ -259,6 +287,32 @@ impl Stage {
     /// Lets everything run that can, up to the next frame.
     pub async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+
+    /// The commands that the engine was given so far.
+    pub fn commands(&self) -> Vec<Command> {
+        self.engine.commands.lock().expect("no panic").clone()
+    }
+
+    /// What the engine sees of the fleet from now on.
+    pub async fn sees(&self, snapshot: Snapshot) {
+        self.engine.snapshots.send(Arc::new(snapshot)).expect("the screen listens");
+        self.settle().await;
+    }
+
+    /// Something happened.
+    pub async fn hears(&self, facts: impl IntoIterator<Item = Fact>) {
+        for fact in facts {
+            self.engine.facts.send(fact).expect("the screen listens");
+        }
+        self.settle().await;
+    }
+
+    /// The line of the screen with a text.
+    pub fn line(&self, words: &str) -> String {
+        let text = self.text();
+        let found = text.lines().find(|line| line.contains(words)).map(str::to_owned);
+        found.unwrap_or_else(|| panic!("`{words}` is not on the screen:\n{text}"))
     }
 
     pub fn text(&self) -> String {

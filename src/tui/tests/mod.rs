@@ -1,8 +1,15 @@
 //! Tests of the screen as a whole.
 
+mod asking;
 mod fake;
 pub mod fixture;
 mod hostile;
 mod journeys;
+mod keys;
+mod moving;
+mod numbers;
+mod operating;
+mod panes;
 mod props;
+mod scene;
 mod screens;

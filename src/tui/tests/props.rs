@@ -9,20 +9,25 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEve
 use ratatui::layout::Rect;
 
 use super::fixture::{self, NOW};
+use super::scene;
 use super::screens::{app_on, talking};
 use crate::domain::fleet::{Admin, AdminState};
 use crate::domain::health::Health;
+use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
 use crate::domain::machine::{GpuReadings, GpuSample};
 use crate::domain::money::{Cost, CostBasis, Money};
-use crate::domain::tier::Tier;
+use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::engine::Snapshot;
 use crate::telemetry::Telemetry;
-use crate::tui::app::App;
+use crate::tui::app::{App, Overlay};
 use crate::tui::glyph::{ASCII, UNICODE};
 use crate::tui::input;
 use crate::tui::layout::Pane;
+use crate::tui::overlay::confirm::{Confirm, Verb};
+use crate::tui::overlay::detail::Subject;
+use crate::tui::overlay::palette::Palette;
 use crate::tui::view;
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -127,7 +132,18 @@ prop_compose! {
             tier.summary = tier.history.window.summary(NOW);
         }
         let amount = cost.map_or(Cost::UNKNOWN, |cost| Cost::known(Money(cost), CostBasis::Estimated));
-        Arc::make_mut(&mut fleet.spend).settle(Tier::Gpu, Money::ZERO, amount, None, NOW);
+        let spend = Arc::make_mut(&mut fleet.spend);
+        spend.settle(Tier::Gpu, Money::ZERO, amount, None, NOW);
+        for (index, (back, ok, _)) in samples.iter().enumerate() {
+            let at = Timestamp(NOW.0 - back * 60);
+            let cost = if *ok { Cost::known(Money(index as i64 * 777_777), CostBasis::Priced) } else { Cost::UNKNOWN };
+            spend.settle(Tier::ALL[index % 4], Money::ZERO, cost, None, at);
+            let backend = index % fleet.backends.len();
+            let models = &mut Arc::make_mut(&mut fleet.backends[backend]).models;
+            let count = models.len();
+            models[index % count].book.add(cost, None);
+            models[index % count].judged.add(if *ok { Judgement::Good } else { Judgement::Worse });
+        }
         snapshot
     }
 }
@@ -135,7 +151,7 @@ prop_compose! {
 fn any_key() -> impl Strategy<Value = Event> {
     let code = prop_oneof![
         any::<char>().prop_map(KeyCode::Char),
-        prop::sample::select("abcdefghijklmnopqrstuvwxyzGPLS/:?-+= 123456".chars().collect::<Vec<_>>())
+        prop::sample::select("abcdefghijklmnopqrstuvwxyzGPLSUK/:?-+=$ 1234567890".chars().collect::<Vec<_>>())
             .prop_map(KeyCode::Char),
         prop::sample::select(vec![
             KeyCode::Enter,
@@ -162,18 +178,53 @@ fn any_key() -> impl Strategy<Value = Event> {
         KeyModifiers::CONTROL,
         KeyModifiers::ALT,
     ]);
+    let alt = prop::sample::select("cptone0123456789".chars().collect::<Vec<_>>());
+    let alt = alt.prop_map(|c| Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)));
+    let slash =
+        prop::sample::select(vec!["/", "/ti", "/tier ", "/model ", "/compare a b", "/max-cost x", "//", "/clear"]);
+    let slash = slash.prop_map(|words| Event::Paste(words.to_owned()));
     let key = (code, modifiers).prop_map(|(code, modifiers)| Event::Key(KeyEvent::new(code, modifiers)));
     let click = (any::<u16>(), any::<u16>()).prop_map(|(column, row)| {
         let kind = MouseEventKind::ScrollDown;
         Event::Mouse(MouseEvent { kind, column: column % 200, row: row % 60, modifiers: KeyModifiers::NONE })
     });
-    prop_oneof![8 => key, 1 => click, 1 => any_text().prop_map(Event::Paste)]
+    prop_oneof![8 => key, 2 => alt, 1 => slash, 1 => click, 1 => any_text().prop_map(Event::Paste)]
 }
 
+/// One of all that can lie over the panes; none for a number beyond.
+fn an_overlay(app: &App, number: usize) -> Option<Overlay> {
+    let fleet = &app.live.as_ref()?.fleet;
+    let backend = fleet.backends.first()?;
+    let model = Target::Model(backend.spec.id.clone(), backend.models.last()?.id.clone());
+    let verbs = [Verb::Drain, Verb::Maint, Verb::Ready, Verb::Pin, Verb::Unpin, Verb::Kill];
+    let targets = [Target::Tier(Tier::Local), Target::Backend("nowhere".into()), model.clone()];
+    Some(match number {
+        0..=5 => Overlay::Confirm(Box::new(Confirm::new(verbs[number], targets[number % 3].clone()))),
+        6 => Overlay::Confirm(Box::new(Confirm::limit(Some(Money(i64::MAX))))),
+        7 => Overlay::Detail(Subject::Row(2), usize::MAX),
+        8 => Overlay::Detail(Subject::Part(model), 3),
+        9 => Overlay::Palette(Palette::elsewhere(0, fleet, NOW)),
+        10 => Overlay::Palette(Palette::new(&app.keymap, Some(fleet), None, false)),
+        11 => Overlay::Help(usize::MAX),
+        12 => Overlay::Filter(Pane::Models, "x".to_owned()),
+        _ => return None,
+    })
+}
+
+/// Draws into a part of a larger buffer: what is around it is none of the screen's business.
 fn draw(app: &mut App, width: u16, height: u16) {
-    let area = Rect::new(0, 0, width, height);
-    let mut buffer = Buffer::empty(area);
+    let area = Rect::new(3, 2, width, height);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width + 6, height + 4));
+    for cell in &mut buffer.content {
+        cell.set_symbol("#");
+    }
     view::draw(app, area, &mut buffer);
+    for y in 0..height + 4 {
+        for x in 0..width + 6 {
+            let outside = !area.contains((x, y).into());
+            assert!(!outside || buffer[(x, y)].symbol() == "#", "{x},{y} is outside of {area}");
+        }
+    }
 }
 
 proptest! {
@@ -184,11 +235,19 @@ proptest! {
         snapshot in any_snapshot(),
         width in 0u16..240,
         height in 0u16..80,
-        focus in 0usize..6,
+        focus in 0usize..11,
         zoomed in any::<bool>(),
         ascii in any::<bool>(),
+        overlay in 0usize..14,
+        talk in any::<bool>(),
     ) {
         let mut app = app_on(snapshot);
+        if talk {
+            scene::judge(&mut app);
+            scene::compare(&mut app);
+            app.log = scene::log();
+        }
+        app.overlay = an_overlay(&app, overlay);
         app.glyphs = if ascii { &ASCII } else { &UNICODE };
         app.focus = Pane::ALL[focus];
         app.zoomed = zoomed;
@@ -205,6 +264,8 @@ proptest! {
         sizes in proptest::collection::vec((0u16..200, 0u16..60), 1..4),
     ) {
         let mut app = talking();
+        scene::compare(&mut app);
+        app.log = scene::log();
         for (index, key) in keys.into_iter().enumerate() {
             input::on_event(&mut app, key);
             while app.next_effect().is_some() {}
@@ -224,10 +285,14 @@ proptest! {
 
 #[test]
 fn every_size_up_to_the_smallest_class() {
-    let mut app = talking();
-    for width in 0..84 {
-        for height in 0..26 {
-            draw(&mut app, width, height);
+    let mut app = scene::normal();
+    for pane in Pane::ALL {
+        app.focus = pane;
+        // Every fourth size of each pane, another quarter for the next: all of them together.
+        for width in 0..84 {
+            for height in (0..26).filter(|height| (usize::from(width + height) + pane.index()) % 4 == 0) {
+                draw(&mut app, width, height);
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn text_of(buffer: &Buffer) -> String {
 }
 
 /// The screen's meaning: a letter for the role of each cell.
-fn roles_of(buffer: &Buffer, theme: Theme) -> String {
+pub fn roles_of(buffer: &Buffer, theme: Theme) -> String {
     let letter = |x, y| {
         let cell = &buffer[(x, y)];
         let style = cell.style();

@@ -69,13 +69,10 @@ impl Fitted {
         let need = |kept: &[bool]| -> u16 {
             columns.iter().zip(kept).filter(|(_, kept)| **kept).map(|(column, _)| column.width + 1).sum::<u16>()
         };
+        // What was left out needs no comfort either.
         let comfort = |kept: &[bool]| -> u16 {
-            columns
-                .iter()
-                .zip(kept)
-                .filter(|(_, kept)| **kept)
-                .map(|(one, _)| one.roomy.saturating_sub(one.width))
-                .sum()
+            let wanted = |column: &Column| column.roomy.saturating_sub(column.width);
+            columns.iter().zip(kept).filter(|(_, kept)| **kept).map(|(column, _)| wanted(column)).sum()
         };
         let worst = |kept: &[bool], above: u8| {
             (0..columns.len()).filter(|i| kept[*i] && columns[*i].rank > above).max_by_key(|i| columns[*i].rank)
@@ -87,6 +84,13 @@ impl Fitted {
                     None => break,
                 }
             }
+        }
+        // Where a wide column had to go, a narrow one that went before it may have room now.
+        let mut left_out: Vec<usize> = (0..columns.len()).filter(|index| !kept[*index]).collect();
+        left_out.sort_by_key(|index| columns[*index].rank);
+        for index in left_out {
+            kept[index] = true;
+            kept[index] = need(&kept) + comfort(&kept) <= width + 1;
         }
         let growing = columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.grows).count() as u16;
         let spare = (width + 1).saturating_sub(need(&kept)).checked_div(growing).unwrap_or(0);
@@ -154,6 +158,10 @@ mod tests {
         assert_eq!((wide.width(0), wide.width(1), wide.width(2)), (10, 5, 23));
         let narrow = Fitted::new(&columns, 17);
         assert_eq!((narrow.width(0), narrow.width(1), narrow.width(2)), (10, 0, 6));
+        // The wide one has no room, the narrow one of a higher rank has.
+        let [a, _, c] = columns;
+        let odd = Fitted::new(&[a, Column::left("b", 20, 2), Column { rank: 3, ..c }], 20);
+        assert_eq!((odd.width(0), odd.width(1), odd.width(2)), (10, 0, 9));
         let tiny = Fitted::new(&columns, 4);
         assert_eq!((tiny.width(0), tiny.width(2)), (4, 0));
         assert_eq!(Fitted::new(&columns, 0).width(0), 0);

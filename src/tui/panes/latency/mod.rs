@@ -208,9 +208,8 @@ impl LatencyPane {
             shown += 1;
         }
         let span = self.series(tracks[0].history).width().saturating_mul(u32::from(buckets));
-        // The chart ends on the right, and may not fill all of its columns.
-        let drawn = charts.first().map_or(columns, |(cells, stretch)| cells.len() as u16 * stretch).min(columns);
-        zoomed::time_axis(ctx, span, (columns - drawn, drawn), Rect { y: floor, height: 1, ..inner }, buf);
+        let drawn = charts.first().map_or(0, |(cells, stretch)| cells.len() as u16 * stretch);
+        zoomed::time_axis(ctx, span, (drawn, columns), Rect { y: floor, height: 1, ..inner }, buf);
         ctx.more_below(tracks.len() - self.scroll - shown, area, buf);
     }
 

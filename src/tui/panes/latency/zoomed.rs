@@ -36,8 +36,7 @@ pub(super) fn track(
         ),
     };
     put(buf, Rect { width: block.width.min(NAME), ..block }, 0, &Line::from(first));
-    let count =
-        if track.summary.count > 0 { format!("   n {}", track.summary.count) } else { "   no traffic".to_owned() };
+    let count = if track.summary.count > 0 { format!("   n {}", track.summary.count) } else { String::new() };
     let below = if second.is_empty() { count } else { second };
     put(buf, Rect { width: block.width.min(NAME), ..block }, 1, &Line::from(ctx.span(Role::Dim, below)));
     let height = block.height.saturating_sub(1).max(1);
@@ -63,7 +62,11 @@ pub(super) fn track(
     spark::draw(ctx, cells, stretch, axis, Role::Series(track.tier), chart, buf);
     let numbers = Rect { x: block.right().saturating_sub(stats), width: stats, ..block };
     let good = track.summary.count.saturating_sub(track.summary.failed);
-    if stats == 0 || track.summary.count == 0 {
+    if stats == 0 {
+        return;
+    }
+    if track.summary.count == 0 {
+        put(buf, numbers, 0, &Line::from(ctx.span(Role::Dim, " no traffic")));
         return;
     }
     let mut lines = vec![stat_line(ctx, "ttft ", track.summary.first_token, good, stats)];
@@ -83,12 +86,14 @@ pub(super) fn track(
     }
 }
 
-/// The ages at the left end, at each quarter, and now.
-pub(super) fn time_axis(ctx: &Ctx<'_>, span: Duration, (skipped, columns): (u16, u16), row: Rect, buf: &mut Buffer) {
-    let start = row.x + row.width.min(NAME + AXIS + skipped);
+/// The ages at the left end, at each quarter, and now: under the columns that are drawn, which may be fewer than there is
+/// room for. They end where the room does.
+pub(super) fn time_axis(ctx: &Ctx<'_>, span: Duration, (columns, room): (u16, u16), row: Rect, buf: &mut Buffer) {
+    let columns = columns.min(room);
+    let start = row.x + row.width.min(NAME + AXIS) + (room - columns);
     for quarter in 0..=4_u16 {
         let age = span.saturating_mul(u32::from(4 - quarter)) / 4;
-        let words = if quarter == 4 { "now".to_owned() } else { format!("-{}", text::age(age)) };
+        let words = if quarter == 4 { "now".to_owned() } else { format!("-{}", exact(age)) };
         let width = text::width(&words) as u16;
         let at = columns * quarter / 4;
         // The last label ends where the chart does.
@@ -96,5 +101,17 @@ pub(super) fn time_axis(ctx: &Ctx<'_>, span: Duration, (skipped, columns): (u16,
         if (quarter % 2 == 0 || columns >= 60) && x + width <= row.right() {
             put(buf, Rect { x, width, ..row }, 0, &Line::from(ctx.span(Role::Dim, words)));
         }
+    }
+}
+
+/// An age without rounding: a label on an axis that is half a minute off would be wrong.
+fn exact(age: Duration) -> String {
+    let (hours, minutes, seconds) = (age.as_secs() / 3_600, age.as_secs() / 60 % 60, age.as_secs() % 60);
+    match (hours, minutes, seconds) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
     }
 }

@@ -107,17 +107,13 @@ impl PromptPane {
                 let input = self.proposals[self.proposed.min(last)].input.clone();
                 self.set_text(&input);
             }
-            KeyCode::Up if self.proposed > 0 => self.choose(self.proposed - 1),
-            KeyCode::Down if self.proposed < last => self.choose(self.proposed + 1),
-            KeyCode::Up | KeyCode::Down => {}
+            // Above the first one is the history.
+            KeyCode::Up if self.proposed > 0 => self.proposed -= 1,
+            KeyCode::Down => self.proposed = (self.proposed + 1).min(last),
             KeyCode::Esc => self.proposals.clear(),
             _ => return false,
         }
-        key.code == KeyCode::Tab
-    }
-
-    fn choose(&mut self, index: usize) {
-        self.proposed = index;
+        true
     }
 
     /// Whether there is nothing to send.

@@ -8,6 +8,7 @@ use super::talk::place_words;
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::privacy::Ruling;
 use crate::tui::panes::Ctx;
+use crate::tui::panes::decisions::brief;
 use crate::tui::text;
 use crate::tui::theme::Role;
 
@@ -72,7 +73,8 @@ fn forecast(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'stati
     let Some(chosen) = decision.chosen() else {
         return [vec![warning(ctx, &decision.headline(), width)], found(ctx, decision, width)].concat();
     };
-    let why = text::sanitise_line(&decision.headline());
+    // The tier stands beside it.
+    let why = brief(decision);
     let head = format!(" {} ", ctx.glyphs.arrow);
     let taken = text::width(&head) + chosen.tier.name().len() + 1;
     // The reason has the first claim on the room; the place gives way down to nothing.
