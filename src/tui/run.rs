@@ -195,6 +195,7 @@ pub async fn run_on(
                         None => break,
                     }
                 }
+                pacer.request_now(Instant::now());
             }
             upset = surface.upset() => {
                 desk.tick();
@@ -204,6 +205,22 @@ pub async fn run_on(
                     // The next frame takes the terminal again.
                     Upset::Lost => desk.app.toasts.error(TASK_FAILED, desk.app.now),
                 }
+            }
+            // Ahead of the data: however much of it comes, a frame that is due is drawn.
+            () = pacer.wait() => {
+                desk.tick();
+                desk.foresee();
+                surface.draw(&mut |frame| {
+                    let area = frame.area();
+                    view::draw(&mut desk.app, area, frame.buffer_mut());
+                    #[cfg(debug_assertions)]
+                    provoked.drawing(&mut desk.tasks);
+                })?;
+                pacer.drawn(Instant::now());
+                if let Some(wait) = desk.next_change() {
+                    pacer.request_at(Instant::now() + wait);
+                }
+                continue;
             }
             changed = snapshots.changed(), if engine_lives => {
                 desk.tick();
@@ -234,21 +251,6 @@ pub async fn run_on(
                         Err(_) => break,
                     }
                 }
-            }
-            () = pacer.wait() => {
-                desk.tick();
-                desk.foresee();
-                surface.draw(&mut |frame| {
-                    let area = frame.area();
-                    view::draw(&mut desk.app, area, frame.buffer_mut());
-                    #[cfg(debug_assertions)]
-                    provoked.drawing(&mut desk.tasks);
-                })?;
-                pacer.drawn(Instant::now());
-                if let Some(wait) = desk.next_change() {
-                    pacer.request_at(Instant::now() + wait);
-                }
-                continue;
             }
         }
         while let Some(result) = desk.tasks.try_join_next() {
