@@ -32,6 +32,10 @@ demo *args:
 bench *args:
     cargo bench {{ args }}
 
+# Measure the screen on a pseudo-terminal: frames, bytes, processor, memory, keys. `--against btop btm` beside others.
+bench-screen *args:
+    cargo bench --bench screen -- {{ args }}
+
 # Take the README's pictures and the tour from the real program in a pseudo-terminal.
 screenshot:
     cargo build --release --bin llm-call --example screenshot

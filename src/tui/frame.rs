@@ -1,28 +1,46 @@
-//! When to draw. Nothing here draws or sleeps: a request for a frame becomes a deadline, never closer to the last frame
-//! than the cap allows, and without a request there is no deadline, so that an idle screen costs nothing.
+//! When to draw. Nothing here draws or sleeps: a request for a frame becomes a deadline, and without a request there is
+//! no deadline, so that an idle screen costs nothing.
+//!
+//! What data asks for keeps to the cap. What a person asks for does not wait for it: a key is drawn at once, on credit,
+//! and the frames after it pay that back, so that the mean keeps to the cap whatever is pressed.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+/// The least time between two frames, for a key as well: what comes sooner than that nobody sees.
+const LEAST_GAP: Duration = Duration::from_millis(8);
+/// Frames that keys may be ahead of the cap. Few enough that one who holds a key down does not notice, nor the data.
+const AHEAD: u32 = 3;
 
 /// Decides when the next frame is due.
 #[derive(Debug)]
 pub struct Pacer {
     gap: Duration,
     drawn: Option<Instant>,
+    /// When the frames so far would have been drawn, had each of them kept to the cap: the time of the next such frame.
+    paid: Option<Instant>,
     wanted: Option<Instant>,
+    /// The earliest time that a person asked for.
+    pressed: Option<Instant>,
 }
 
 impl Pacer {
     /// At most so many frames a second.
     #[must_use]
     pub fn new(max_fps: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / max_fps.clamp(1, 120), drawn: None, wanted: None }
+        let gap = Duration::from_secs(1) / max_fps.clamp(1, 120);
+        Self { gap, drawn: None, paid: None, wanted: None, pressed: None }
     }
 
     /// Something visible changed.
     pub fn request(&mut self, now: Instant) {
         self.request_at(now);
+    }
+
+    /// A person did something and waits to see it.
+    pub fn request_now(&mut self, now: Instant) {
+        self.pressed = Some(self.pressed.map_or(now, |pressed| pressed.min(now)));
     }
 
     /// Something visible will change at a time; the earliest request counts.
@@ -33,14 +51,24 @@ impl Pacer {
     /// When to draw; `None` while nothing asks for it.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        let wanted = self.wanted?;
-        Some(self.drawn.map_or(wanted, |drawn| wanted.max(drawn + self.gap)))
+        let (Some(drawn), Some(paid)) = (self.drawn, self.paid) else {
+            return [self.wanted, self.pressed].into_iter().flatten().min();
+        };
+        let wanted = self.wanted.map(|wanted| wanted.max(paid));
+        let least = LEAST_GAP.min(self.gap);
+        let credit = self.gap * AHEAD;
+        let pressed = self.pressed.map(|pressed| {
+            // An instant has no earliest one to fall back upon; without credit the cap holds.
+            pressed.max(drawn + least).max(paid.checked_sub(credit).unwrap_or(paid))
+        });
+        [wanted, pressed].into_iter().flatten().min()
     }
 
     /// A frame was drawn: earlier requests are served.
     pub fn drawn(&mut self, now: Instant) {
         self.drawn = Some(now);
-        self.wanted = None;
+        self.paid = Some(self.paid.map_or(now, |paid| paid.max(now)) + self.gap);
+        (self.wanted, self.pressed) = (None, None);
     }
 
     /// Waits until a frame is due; for ever while none is wanted.
@@ -91,5 +119,67 @@ mod tests {
         pacer.request_at(now + Duration::from_secs(1));
         pacer.request_at(now + Duration::from_secs(9));
         assert_eq!(pacer.due(), Some(now + Duration::from_secs(1)));
+    }
+
+    /// Runs for a while with data every millisecond and a key at every so many; returns frames, and how long the keys
+    /// waited.
+    async fn play(time: Duration, key_every: u64, data: bool) -> (u32, Vec<Duration>) {
+        let mut pacer = Pacer::new(30);
+        let start = Instant::now();
+        let (mut frames, mut waits, mut pressed) = (0, Vec::new(), Vec::new());
+        for tick in 0.. {
+            let now = Instant::now();
+            if now - start >= time {
+                break;
+            }
+            if data {
+                pacer.request(now);
+            }
+            if tick % key_every == key_every - 1 {
+                pacer.request_now(now);
+                pressed.push(now);
+            }
+            if pacer.due().is_some_and(|due| due <= now) {
+                pacer.drawn(now);
+                frames += 1;
+                waits.extend(pressed.drain(..).map(|at| now - at));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (frames, waits)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_drawn_at_once_and_paid_back_by_what_follows() {
+        let (frames, waits) = play(Duration::from_secs(10), 151, true).await;
+        assert!(frames <= 300, "{frames} frames in ten seconds");
+        let longest = waits.iter().max().expect("keys were pressed");
+        assert!(*longest <= LEAST_GAP, "a key waited {longest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_after_a_pause_waits_for_nothing() {
+        let (frames, waits) = play(Duration::from_secs(2), 150, false).await;
+        assert_eq!((frames as usize, waits.iter().max()), (waits.len(), Some(&Duration::ZERO)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_held_down_keeps_to_the_cap() {
+        for data in [false, true] {
+            let (frames, _) = play(Duration::from_secs(1), 5, data).await;
+            assert!((28..=30 + AHEAD + 1).contains(&frames), "{frames}, with data: {data}");
+            let (frames, _) = play(Duration::from_secs(20), 5, data).await;
+            assert!(frames <= 20 * 30 + AHEAD + 1, "{frames} in twenty seconds, with data: {data}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_does_not_wait_for_what_is_due_later() {
+        let mut pacer = Pacer::new(30);
+        let now = Instant::now();
+        pacer.drawn(now);
+        pacer.request_at(now + Duration::from_secs(1));
+        pacer.request_now(now + Duration::from_millis(2));
+        assert_eq!(pacer.due(), Some(now + LEAST_GAP));
     }
 }

@@ -196,6 +196,7 @@ pub async fn run_on(
                 let typing = desk.app.focus == Pane::Prompt && desk.app.overlay.is_none();
                 let batch = if typing { input::pasted(batch) } else { batch };
                 batch.into_iter().for_each(|event| desk.input(event));
+                pacer.request_now(Instant::now());
             }
             upset = surface.upset() => {
                 desk.tick();
@@ -205,6 +206,22 @@ pub async fn run_on(
                     // The next frame takes the terminal again.
                     Upset::Lost => desk.app.toasts.error(TASK_FAILED, desk.app.now),
                 }
+            }
+            // Ahead of the data: however much of it comes, a frame that is due is drawn.
+            () = pacer.wait() => {
+                desk.tick();
+                desk.foresee();
+                surface.draw(&mut |frame| {
+                    let area = frame.area();
+                    view::draw(&mut desk.app, area, frame.buffer_mut());
+                    #[cfg(debug_assertions)]
+                    provoked.drawing(&mut desk.tasks);
+                })?;
+                pacer.drawn(Instant::now());
+                if let Some(wait) = desk.next_change() {
+                    pacer.request_at(Instant::now() + wait);
+                }
+                continue;
             }
             changed = snapshots.changed(), if engine_lives => {
                 desk.tick();
@@ -235,21 +252,6 @@ pub async fn run_on(
                         Err(_) => break,
                     }
                 }
-            }
-            () = pacer.wait() => {
-                desk.tick();
-                desk.foresee();
-                surface.draw(&mut |frame| {
-                    let area = frame.area();
-                    view::draw(&mut desk.app, area, frame.buffer_mut());
-                    #[cfg(debug_assertions)]
-                    provoked.drawing(&mut desk.tasks);
-                })?;
-                pacer.drawn(Instant::now());
-                if let Some(wait) = desk.next_change() {
-                    pacer.request_at(Instant::now() + wait);
-                }
-                continue;
             }
         }
         while let Some(result) = desk.tasks.try_join_next() {
