@@ -195,8 +195,12 @@ impl LatencyPane {
         let mut y = inner.y;
         let floor = inner.bottom().saturating_sub(1);
         let mut shown = 0;
+        let base = |track: &Track<'_>| if track.model.is_some() { 3 } else { 5 };
+        // Few charts share the room that there is.
+        let whole: u16 = tracks.iter().map(base).sum();
+        let grow = (floor.saturating_sub(inner.y) / whole.max(1)).clamp(1, 3);
         for (track, (cells, stretch)) in tracks.iter().zip(&charts).skip(self.scroll) {
-            let height = if track.model.is_some() { 3 } else { 5 };
+            let height = base(track) * grow;
             if y + 2 > floor {
                 break;
             }
