@@ -249,10 +249,12 @@ pub fn count(number: u64) -> String {
     }
 }
 
-/// Money with a tilde where it rests on estimates.
+/// Money in at most eight columns, with a tilde where it rests on estimates. Nobody counts the cents of thousands, and less
+/// than the least that is shown is vague enough.
 #[must_use]
 pub fn money(amount: Money, estimated: bool) -> String {
-    if estimated { format!("~{amount}") } else { amount.to_string() }
+    let words = if amount.as_usd() < 999.995 { amount.to_string() } else { format!("${:.0}", amount.as_usd()) };
+    if estimated && !words.starts_with('<') { format!("~{words}") } else { words }
 }
 
 /// A share in percent.

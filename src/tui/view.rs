@@ -159,7 +159,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
             }
             Overlay::Detail(subject, scroll) => {
                 detail::render(&ctx, subject, feed, scroll, middle, buf);
-                detail::hints(&ctx, subject)
+                detail::hints(&ctx, subject, feed)
             }
             Overlay::Warnings(scroll) => {
                 let lines = warning_lines(&live, &app.warnings);

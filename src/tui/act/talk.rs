@@ -2,6 +2,7 @@
 
 use crate::domain::id::RequestId;
 use crate::domain::judgement::Judgement;
+use crate::domain::privacy::Ruling;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::{Constraints, Optimize, Privacy};
 use crate::domain::tier::{Target, Tier};
@@ -173,8 +174,10 @@ impl App {
             return;
         };
         let key = turn.key;
+        let kept = turn.decision.as_ref().is_some_and(|decision| decision.verdict.ruling != Ruling::Free);
+        let stays = kept || self.privacy_of(key) == Privacy::High;
         let Some(snapshot) = &self.live else { return };
-        self.overlay = Some(Overlay::Palette(Palette::elsewhere(key, &snapshot.fleet, self.now)));
+        self.overlay = Some(Overlay::Palette(Palette::elsewhere(key, stays, &snapshot.fleet, self.now)));
     }
 
     pub(super) fn send_again(&mut self, turn: u64, target: &Target) {

@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 use super::confirm::Verb;
 use super::window;
 use crate::domain::fleet::Fleet;
+use crate::domain::privacy::Reach;
 use crate::domain::request::{Optimize, Privacy};
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
@@ -58,6 +59,9 @@ pub struct Entry {
 /// The palette.
 #[derive(Clone, Debug)]
 pub struct Palette {
+    title: &'static str,
+    /// What it says where nothing is found.
+    nothing: &'static str,
     entries: Vec<Entry>,
     found: Vec<usize>,
     typed: String,
@@ -110,29 +114,38 @@ impl Palette {
                 entries.push(fault(None));
             }
         }
-        let mut palette = Self { entries, found: Vec::new(), typed: String::new(), cursor: Cursor::default() };
+        Self::of("actions", "no such action", entries)
+    }
+
+    fn of(title: &'static str, nothing: &'static str, entries: Vec<Entry>) -> Self {
+        let mut palette =
+            Self { title, nothing, entries, found: Vec::new(), typed: String::new(), cursor: Cursor::default() };
         palette.search();
         palette
     }
 
-    /// Every place that a turn's prompt could be sent to.
+    /// Every place that a turn's prompt could be sent to; where it has to stay on this machine, those on it.
     #[must_use]
-    pub fn elsewhere(turn: u64, fleet: &Fleet, now: Timestamp) -> Self {
+    pub fn elsewhere(turn: u64, stays: bool, fleet: &Fleet, now: Timestamp) -> Self {
         let serves = |target: &Target| {
             fleet.within(target).any(|(backend, model)| {
-                fleet.backend_routable(backend, now).is_ok() && fleet.model_routable(model, now).is_ok()
+                let allowed = !stays || (backend.spec.reach == Reach::Inside && !model.spec.remote);
+                allowed && fleet.backend_routable(backend, now).is_ok() && fleet.model_routable(model, now).is_ok()
             })
         };
         let entry = |(name, target): (String, Target)| Entry {
             name,
-            words: format!("send it again to {target}"),
+            words: match &target {
+                Target::Tier(_) => "the best of this tier for it".to_owned(),
+                Target::Backend(_) => "its best model for it".to_owned(),
+                Target::Model(..) => "this model".to_owned(),
+            },
             key: String::new(),
             run: Run::SendAgain(turn, target),
         };
-        let entries = targets(fleet).into_iter().filter(|(_, target)| serves(target)).map(entry).collect();
-        let mut palette = Self { entries, found: Vec::new(), typed: String::new(), cursor: Cursor::default() };
-        palette.search();
-        palette
+        let entries: Vec<Entry> = targets(fleet).into_iter().filter(|(_, target)| serves(target)).map(entry).collect();
+        let nothing = if entries.is_empty() { "nobody can serve it now" } else { "no such place" };
+        Self::of("send it again to", nothing, entries)
     }
 
     /// The entries, for tests.
@@ -214,7 +227,7 @@ impl Palette {
 
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, area: Rect, buf: &mut Buffer) {
-        let inner = window(ctx, "actions", 76, area.height.saturating_sub(4).min(18), area, buf);
+        let inner = window(ctx, self.title, 76, area.height.saturating_sub(4).min(18), area, buf);
         let input = Line::from(vec![
             ctx.span(Role::Accent, ":"),
             Span::raw(self.typed.clone()),
@@ -222,7 +235,7 @@ impl Palette {
         ]);
         put(buf, inner, 0, &input);
         if self.found.is_empty() {
-            put(buf, row_of(inner, 2), 0, &Line::from(ctx.span(Role::Dim, "no such action")));
+            put(buf, row_of(inner, 2), 0, &Line::from(ctx.span(Role::Dim, self.nothing)));
         }
         let height = usize::from(inner.height.saturating_sub(2));
         self.cursor.reveal(self.found.len(), height);

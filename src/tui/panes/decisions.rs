@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::rows::RowList;
 use super::{Ctx, Cursor, put, row_of, story};
@@ -185,12 +185,7 @@ fn draw_row(ctx: &Ctx<'_>, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buf
         Kind::Request(request) => request_row(ctx, request, fitted, area, buf),
         Kind::Operator(action) => {
             fitted.put(buf, area, TIER, "operator", ctx.style(Role::Pinned), cut);
-            put(
-                buf,
-                event_area(fitted, area),
-                0,
-                &Line::from(ctx.span(Role::Text, text::sanitise_line(&action.words))),
-            );
+            event(ctx, vec![ctx.span(Role::Text, text::sanitise_line(&action.words))], fitted, area, buf);
         }
         Kind::Health(change) => {
             fitted.put(buf, area, TIER, change.tier.name(), ctx.style(Role::Series(change.tier)), cut);
@@ -208,24 +203,30 @@ fn draw_row(ctx: &Ctx<'_>, row: &Row, fitted: &Fitted, area: Rect, buf: &mut Buf
             if !change.why.is_empty() {
                 spans.push(ctx.span(Role::Dim, format!(": {}", text::sanitise_line(&change.why))));
             }
-            put(buf, event_area(fitted, area), 0, &Line::from(spans));
+            event(ctx, spans, fitted, area, buf);
         }
         Kind::Drained(drained) => {
             fitted.put(buf, area, TIER, "drained", ctx.style(Role::Draining), cut);
-            let words = format!("{}: nothing in flight any more, after {}", drained.target, text::age(drained.after));
-            put(buf, event_area(fitted, area), 0, &Line::from(ctx.span(Role::Text, text::sanitise_line(&words))));
+            let words = format!("{} after {}: nothing in flight", drained.target, text::age(drained.after));
+            event(ctx, vec![ctx.span(Role::Text, text::sanitise_line(&words))], fitted, area, buf);
         }
         Kind::Missed(count) => {
             let words = format!("{count} facts missed: the screen was too slow for them");
-            put(buf, event_area(fitted, area), 0, &Line::from(ctx.span(Role::Warn, words)));
+            event(ctx, vec![ctx.span(Role::Warn, words)], fitted, area, buf);
         }
     }
 }
 
-/// Events have no numbers: their words take the room up to the row's end.
-fn event_area(fitted: &Fitted, row: Rect) -> Rect {
+/// Events have no numbers: their words take the room up to the row's end. The last ones give way where there is too little.
+fn event(ctx: &Ctx<'_>, mut spans: Vec<Span<'static>>, fitted: &Fitted, row: Rect, buf: &mut Buffer) {
     let what = fitted.area(row, WHAT);
-    Rect { width: row.right().saturating_sub(what.x), ..what }
+    let area = Rect { width: row.right().saturating_sub(what.x + 1), ..what };
+    if let Some(last) = spans.pop() {
+        let taken: usize = spans.iter().map(Span::width).sum();
+        let words = text::fit(&last.content, usize::from(area.width).saturating_sub(taken), ctx.glyphs.ellipsis);
+        spans.push(Span::styled(words, last.style));
+    }
+    put(buf, area, 0, &Line::from(spans));
 }
 
 fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf: &mut Buffer) {

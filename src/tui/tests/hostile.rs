@@ -155,7 +155,7 @@ fn no_text_from_outside_breaks_a_window() {
             Overlay::Detail(Subject::Part(Target::Backend(text.as_str().into())), 0),
             Overlay::Detail(Subject::Part(Target::Tier(Tier::Claude)), 0),
             Overlay::Warnings(0),
-            Overlay::Palette(Palette::elsewhere(0, &fleet, NOW)),
+            Overlay::Palette(Palette::elsewhere(0, false, &fleet, NOW)),
             Overlay::Palette(Palette::new(&app.keymap, Some(&fleet), None, false)),
             Overlay::Confirm(Box::new(Confirm::new(Verb::Drain, Target::Backend(text.as_str().into())))),
             Overlay::Confirm(Box::new(Confirm::new(Verb::Pin, model.clone()))),

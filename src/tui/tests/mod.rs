@@ -9,6 +9,7 @@ mod keys;
 mod moving;
 mod numbers;
 mod operating;
+mod overlays;
 mod panes;
 mod props;
 mod scene;

@@ -118,16 +118,19 @@ fn the_columns_of_a_table_stay_under_their_heads() {
                 let rows = ends(&app, pane, &shown);
                 let head: String = (area.left()..area.right()).map(|x| shown[(x, area.y + 1)].symbol()).collect();
                 for word in heads(pane) {
-                    let before = head.find(&format!(" {word}")).unwrap_or_else(|| panic!("{word} in {head}"));
+                    // Where there is little room, a column may be left out.
+                    let Some(before) = head.find(&format!(" {word}")) else { continue };
                     let end = area.left() + (head[..before].chars().count() + word.len()) as u16;
                     // In every row the number ends there, or there is none.
                     let number_at = |y: u16| shown[(end, y)].symbol() != " ";
-                    for (y, ends) in rows.iter().skip(1).filter(|(y, _)| number_at(*y)) {
+                    // Below the one request is the story behind it.
+                    let count = if pane == Pane::Decisions { 1 } else { usize::MAX };
+                    for (y, ends) in rows.iter().skip(1).take(count).filter(|(y, _)| number_at(*y)) {
                         let row = text_of(&shown).lines().nth(usize::from(*y)).expect("a row").to_owned();
                         // The reason of what does not serve goes over the numbers.
-                        let told = ["set ", "oldest ", "task ", "tokens ", "~$", "0."].iter().any(|w| row.contains(w));
+                        let told = ["set ", "oldest "].iter().any(|words| row.contains(words));
                         assert!(
-                            ends.contains(&end) || (told && matches!(pane, Pane::Tiers | Pane::Decisions)),
+                            ends.contains(&end) || (told && pane == Pane::Tiers),
                             "{word} of {number} in {pane:?} at {size:?}:\n{head}\n{row}"
                         );
                     }
@@ -182,11 +185,11 @@ fn no_amount_count_or_time_is_wider_than_its_column() {
         assert!(text::width(&text::count(number)) <= 6, "{}", text::count(number));
         assert!(text::width(&text::millis(number.min(86_400_000))) <= 6, "{}", text::millis(number));
         let amount = Money(i64::try_from(number).expect("small enough"));
-        assert!(text::width(&text::money(amount, true)) <= 9, "{}", text::money(amount, true));
+        assert!(text::width(&text::money(amount, true)) <= 8, "{}", text::money(amount, true));
         assert!(
-            text::width(&text::age(Duration::from_secs(number))) <= 5,
+            text::width(&text::age(Duration::from_secs(number.min(700_000_000)))) <= 5,
             "{}",
-            text::age(Duration::from_secs(number))
+            text::age(Duration::from_secs(number.min(700_000_000)))
         );
     }
 }

@@ -63,7 +63,7 @@ async fn a_drain_is_foreseen_asked_confirmed_counted_down_and_turned_around() {
     assert!(row.contains("DRAINED") && !row.contains("oldest"), "{row}");
     let end = Drained { at: fixture::NOW, target: Target::Tier(Tier::Claude), after: Duration::from_secs(38) };
     stage.hears([Fact::Drained(Arc::new(end))]).await;
-    stage.shows("tier claude: nothing in flight any more");
+    stage.shows("tier claude after 38s: nothing in flight");
     stage.press("U").await;
     stage.shows("make ready tier claude?");
     stage.press("y y").await;
@@ -174,7 +174,10 @@ async fn what_is_sent_again_goes_elsewhere_with_its_privacy_and_without_its_firs
     asked.answer.send(scene::ending(&asked.decision)).await.expect("the screen listens");
     stage.settle().await;
     stage.press("alt-7 e").await;
-    stage.shows("send it again to ");
+    stage.shows("┏ send it again to ━");
+    // What was kept on this machine is not offered to others.
+    stage.shows("the best of this tier for it");
+    stage.hides("litellm/");
     stage.type_text("laptop").await;
     stage.press("enter").await;
     let again = stage.asked.recv().await.expect("a request");

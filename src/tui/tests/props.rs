@@ -203,7 +203,7 @@ fn an_overlay(app: &App, number: usize) -> Option<Overlay> {
         6 => Overlay::Confirm(Box::new(Confirm::limit(Some(Money(i64::MAX))))),
         7 => Overlay::Detail(Subject::Row(2), usize::MAX),
         8 => Overlay::Detail(Subject::Part(model), 3),
-        9 => Overlay::Palette(Palette::elsewhere(0, fleet, NOW)),
+        9 => Overlay::Palette(Palette::elsewhere(0, false, fleet, NOW)),
         10 => Overlay::Palette(Palette::new(&app.keymap, Some(fleet), None, false)),
         11 => Overlay::Help(usize::MAX),
         12 => Overlay::Filter(Pane::Models, "x".to_owned()),

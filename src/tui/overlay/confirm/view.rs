@@ -189,10 +189,10 @@ impl Confirm {
         let doing = self.doing();
         let own: &[(&str, &str)] = match self.field {
             Field::Do => &[("y/enter", doing)],
-            Field::Cancel => &[("enter", "cancel"), ("y", "go to the button")],
-            Field::Lasts => &[("left/right", "how long"), ("y", "go to the button")],
-            Field::Scope => &[("left/right", "what"), ("y", "go to the button")],
-            Field::Only => &[("space", "on or off"), ("y", "go to the button")],
+            Field::Cancel => &[("enter", "cancel"), ("y", "to the button")],
+            Field::Lasts => &[("left/right", "how long"), ("y", "to the button")],
+            Field::Scope => &[("left/right", "what"), ("y", "to the button")],
+            Field::Only => &[("space", "on or off"), ("y", "to the button")],
             Field::Name | Field::Reason | Field::Amount => &[("enter", "next")],
         };
         own.iter()

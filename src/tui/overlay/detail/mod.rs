@@ -67,11 +67,18 @@ pub fn render(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed, scroll: &mut usize,
 
 /// The keys that count while details are read, for the footer.
 #[must_use]
-pub fn hints(ctx: &Ctx<'_>, subject: &Subject) -> Vec<(String, String)> {
+pub fn hints(ctx: &Ctx<'_>, subject: &Subject, feed: &Feed) -> Vec<(String, String)> {
     let mut hints: Vec<(String, String)> = Vec::new();
-    if matches!(subject, Subject::Row(_)) {
-        for action in [Action::Good, Action::Bad, Action::Elsewhere, Action::Cancel, Action::Copy] {
-            let spec = ctx.keymap.active(ctx.focus).find(|binding| binding.spec.action == action);
+    let row = if let Subject::Row(number) = subject { feed.get(*number) } else { None };
+    if let Some(Kind::Request(row)) = row.map(|row| &row.kind) {
+        // What is over cannot be cancelled, and what is not cannot be judged.
+        let actions: &[Action] = if row.finished.is_some() {
+            &[Action::Good, Action::Bad, Action::Elsewhere, Action::Copy]
+        } else {
+            &[Action::Cancel, Action::Elsewhere, Action::Copy]
+        };
+        for action in actions {
+            let spec = ctx.keymap.active(ctx.focus).find(|binding| binding.spec.action == *action);
             if let Some((binding, key)) = spec.and_then(|binding| Some((binding, binding.keys.first()?))) {
                 hints.push((key.to_string(), binding.spec.hint.to_owned()));
             }

@@ -67,23 +67,30 @@ pub(super) fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Li
     candidates(ctx, decision, columns, &mut lines);
     rejections(ctx, decision, columns, &mut lines);
     attempts(ctx, row, columns, &mut lines);
-    outcome_lines(ctx, row, &mut lines);
+    outcome_lines(ctx, row, columns, &mut lines);
     lines.extend(now_lines(ctx, decision, columns));
     lines
 }
 
 /// What it cost and took against what was predicted, and what somebody thought of it.
-fn outcome_lines(ctx: &Ctx<'_>, row: &RequestRow, lines: &mut Vec<Line<'static>>) {
+fn outcome_lines(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, lines: &mut Vec<Line<'static>>) {
     let Some(end) = &row.finished else { return };
     lines.push(title(ctx, "in the end"));
     let (word, role) = outcome(end.outcome);
+    let cost = row.cost().map_or_else(String::new, |cost| format!(", {} in all", cost_text(ctx, cost)));
     lines.push(Line::from(vec![
         ctx.span(Role::Dim, text::pad("outcome", 12)),
         ctx.span(role, word),
-        ctx.span(Role::Dim, format!(" after {}", text::duration(end.total))),
+        ctx.span(Role::Text, format!(" after {}{cost}", text::duration(end.total))),
     ]));
     if let Some(why) = &end.why {
-        lines.push(fact(ctx, "why", why));
+        let rows = text::wrap(&text::sanitise_line(why), columns.saturating_sub(12));
+        let label = |index| text::pad(if index == 0 { "why" } else { "" }, 12);
+        lines.extend(
+            rows.into_iter()
+                .enumerate()
+                .map(|(index, row)| Line::from(vec![ctx.span(Role::Dim, label(index)), ctx.span(Role::Bad, row)])),
+        );
     }
     // The prediction was for the candidate that answered, which may not have been the first.
     let answered = row.attempts.last().filter(|attempt| attempt.outcome.is_ok());
@@ -145,7 +152,7 @@ fn now_lines(ctx: &Ctx<'_>, then: &Decision, columns: usize) -> Vec<Line<'static
     }
     let cost = |decision: &Decision| decision.chosen().and_then(|one| one.estimate.cost);
     if let (Some(now), Some(then)) = (cost(&now), cost(then)) {
-        lines.push(fact(ctx, "cost", &format!("~{now}, then ~{then} was predicted")));
+        lines.push(fact(ctx, "cost", &format!("~{now}, when it came ~{then}")));
     }
     lines
 }
@@ -265,31 +272,15 @@ fn attempts(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, lines: &mut Vec<Lin
         lines.extend(attempt_lines(ctx, attempt, columns));
     }
     match (&row.finished, &row.dispatched) {
-        (Some(end), _) => {
-            let (word, role) = outcome(end.outcome);
-            let mut spans = vec![
-                ctx.span(Role::Dim, text::pad("end", 12)),
-                ctx.span(role, word),
-                ctx.span(Role::Text, format!(" after {}", text::duration(end.total))),
-            ];
-            if let Some(cost) = row.cost() {
-                spans.push(ctx.span(Role::Text, format!(", {} in all", cost_text(ctx, cost))));
-            }
-            lines.push(Line::from(spans));
-            if let Some(why) = &end.why {
-                lines.extend(
-                    text::wrap(&text::sanitise_line(why), columns)
-                        .into_iter()
-                        .map(|row| Line::from(ctx.span(Role::Bad, row))),
-                );
-            }
-        }
+        (Some(_), _) if row.attempts.is_empty() => lines.push(Line::from(ctx.span(Role::Dim, "none"))),
+        (Some(_), _) => {}
         (None, Some(sent)) => lines.push(Line::from(vec![
             ctx.span(Role::Accent, format!("{} ", ctx.spinner())),
             ctx.span(Role::Text, format!("{} {} since {}", sent.backend, sent.model, ctx.age(sent.at))),
         ])),
         (None, None) => lines.push(Line::from(ctx.span(Role::Dim, "none yet"))),
     }
+    lines.push(Line::default());
 }
 
 fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'static>> {

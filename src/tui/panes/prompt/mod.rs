@@ -301,8 +301,8 @@ impl PromptPane {
         }
         if self.scroll > 0 {
             let note = Line::from(ctx.span(Role::Accent, format!(" {} more below ", self.scroll)));
-            let width = note.width() as u16;
-            put(buf, Rect { x: area.right().saturating_sub(width), ..area }, area.height - 1, &note);
+            let width = (note.width() as u16).min(area.width);
+            put(buf, Rect { x: area.right() - width, width, ..area }, area.height - 1, &note);
         }
     }
 }

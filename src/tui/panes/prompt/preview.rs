@@ -50,11 +50,14 @@ impl PromptPane {
                 ctx.span(if chosen { Role::Title } else { Role::Text }, name),
                 ctx.span(
                     Role::Dim,
-                    format!("  {}", text::fit(&one.words, width.saturating_sub(names + 12), ctx.glyphs.ellipsis)),
+                    format!("  {}", text::fit(&one.words, width.saturating_sub(names + 17), ctx.glyphs.ellipsis)),
                 ),
             ];
             if chosen {
+                let (number, all) = (index + 1, self.proposals.len());
+                let count = if all > most { format!(" {number}/{all}") } else { String::new() };
                 spans.push(ctx.span(Role::Accent, "  tab"));
+                spans.push(ctx.span(Role::Dim, count));
             }
             Line::from(spans)
         };
