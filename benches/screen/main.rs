@@ -23,6 +23,8 @@ use watch::{LETTER, Rates, Sign, Watched};
 const FRAMES: f64 = 30.5;
 /// While keys are pressed some frames are drawn on credit, and the last of them may not be paid back yet.
 const FRAMES_WITH_KEYS: f64 = 31.0;
+/// A terminal on which there is no room for the time since the start, which changes every second.
+const STILL: (u16, u16) = (40, 10);
 /// Keys are pressed about so far apart.
 const KEYS_APART: Duration = Duration::from_millis(150);
 
@@ -80,7 +82,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("{WANTED}");
     let mut broken = Vec::new();
     for size in arguments.sizes {
-        for load in [Load::Busy, Load::Idle, Load::Still] {
+        for load in [Load::Busy, Load::Idle] {
             if arguments.only.is_empty() || arguments.only.iter().any(|name| name == load.name()) {
                 let me = me.to_string_lossy();
                 let row = dashboard(load.name(), &[&me, "--child", load.name()], size, arguments.time, Some(load))?;
@@ -101,6 +103,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 println!("{name}: not measured: {error}");
             }
         }
+    }
+    if arguments.only.is_empty() || arguments.only.iter().any(|name| name == Load::Still.name()) {
+        let name = Load::Still.name();
+        let row = dashboard(name, &[&me.to_string_lossy(), "--child", name], STILL, arguments.time, Some(Load::Still))?;
+        broken.extend(row.broken(Load::Still));
     }
     println!("load of the machine afterwards: {}", machine_load());
     for words in &broken {
@@ -173,7 +180,11 @@ fn dashboard(
     let quiet = child.count(load::THREAD)?.since(&from);
     let from = child.count(load::THREAD)?;
     let letter = LETTER.to_string();
-    let tiers = keys(&mut child, "\x1b2", ["j", "k"], Sign::Mark, time / 2)?;
+    // On the smallest screen there are no rows to select.
+    let tiers = match load {
+        Some(Load::Still) => format!("{:>10} {:>5} {:>5}", "-", "-", "-"),
+        _ => keys(&mut child, "\x1b2", ["j", "k"], Sign::Mark, time / 2)?,
+    };
     let prompt = keys(&mut child, "\x1b1", [&letter, "\x7f"], Sign::Letter, time / 2)?;
     let with_keys = child.count(load::THREAD)?.since(&from).frames;
     println!(

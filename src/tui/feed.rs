@@ -40,12 +40,12 @@ impl RequestRow {
         if self.attempts.is_empty() {
             return None;
         }
-        let known: Vec<&Cost> = self.attempts.iter().map(|a| &a.cost).filter(|cost| cost.amount.is_some()).collect();
-        if known.is_empty() {
+        let known = || self.attempts.iter().map(|one| &one.cost).filter(|cost| cost.amount.is_some());
+        if known().next().is_none() {
             return Some(Cost::UNKNOWN);
         }
-        let amount: Money = known.iter().filter_map(|cost| cost.amount).sum();
-        let sure = known.len() == self.attempts.len() && known.iter().all(|cost| !cost.is_estimate());
+        let amount: Money = known().filter_map(|cost| cost.amount).sum();
+        let sure = known().count() == self.attempts.len() && known().all(|cost| !cost.is_estimate());
         Some(Cost::known(amount, if sure { CostBasis::Priced } else { CostBasis::Estimated }))
     }
 }
@@ -72,6 +72,8 @@ pub struct Row {
     pub number: u64,
     /// When.
     pub at: Timestamp,
+    /// The number of its last change, among all changes of all rows: as long as it stays, so does what the row says.
+    pub changed: u64,
     /// What.
     pub kind: Kind,
 }
@@ -81,6 +83,7 @@ pub struct Row {
 pub struct Feed {
     rows: VecDeque<Row>,
     next: u64,
+    changes: u64,
 }
 
 impl Feed {
@@ -156,12 +159,14 @@ impl Feed {
     }
 
     fn on_request(&mut self, id: RequestId, change: impl FnOnce(&mut RequestRow)) {
+        self.changes += 1;
         // Requests in flight are among the latest rows.
         for row in self.rows.iter_mut().rev() {
             if let Kind::Request(request) = &mut row.kind
                 && request.id == id
             {
                 change(request);
+                row.changed = self.changes;
                 return;
             }
         }
@@ -171,7 +176,8 @@ impl Feed {
         if self.rows.len() == ROWS {
             self.rows.pop_front();
         }
-        self.rows.push_back(Row { number: self.next, at, kind });
+        self.changes += 1;
+        self.rows.push_back(Row { number: self.next, at, changed: self.changes, kind });
         self.next += 1;
     }
 }

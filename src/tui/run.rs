@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -145,6 +145,9 @@ enum Report {
 const REPORTS: usize = 256;
 /// Events taken at once before a frame is considered.
 const BATCH: usize = 128;
+/// How long data is left alone once some was taken: what comes meanwhile is taken together, as one turn of the loop, and
+/// well before the frame that shows it.
+const REST: Duration = Duration::from_millis(10);
 /// What a panic beside the loop is told as.
 const TASK_FAILED: &str = "a task of the program failed: see the log";
 
@@ -177,12 +180,13 @@ pub async fn run_on(
     pacer.request(Instant::now());
     let mut engine_lives = true;
     let mut facts_live = true;
+    let mut rest = None;
     #[cfg(debug_assertions)]
     let mut provoked = super::provoke::Provoked::of_process();
     tokio::pin!(shutdown);
     while !desk.quit {
-        // Every branch can be dropped without losing anything.
-        tokio::select! {
+        // Every branch can be dropped without losing anything. Each tells whether there is something new to show.
+        let mut news = tokio::select! {
             biased;
             () = &mut shutdown => break,
             event = terminal.next() => {
@@ -197,6 +201,7 @@ pub async fn run_on(
                 let batch = if typing { input::pasted(batch) } else { batch };
                 batch.into_iter().for_each(|event| desk.input(event));
                 pacer.request_now(Instant::now());
+                true
             }
             upset = surface.upset() => {
                 desk.tick();
@@ -206,10 +211,12 @@ pub async fn run_on(
                     // The next frame takes the terminal again.
                     Upset::Lost => desk.app.toasts.error(TASK_FAILED, desk.app.now),
                 }
+                true
             }
             // Ahead of the data: however much of it comes, a frame that is due is drawn.
             () = pacer.wait() => {
                 desk.tick();
+                desk.catch_up(&mut snapshots, &mut facts, &mut inbox);
                 desk.foresee();
                 surface.draw(&mut |frame| {
                     let area = frame.area();
@@ -221,9 +228,13 @@ pub async fn run_on(
                 if let Some(wait) = desk.next_change() {
                     pacer.request_at(Instant::now() + wait);
                 }
-                continue;
+                false
             }
-            changed = snapshots.changed(), if engine_lives => {
+            () = over(rest) => {
+                rest = None;
+                false
+            }
+            changed = snapshots.changed(), if engine_lives && rest.is_none() => {
                 desk.tick();
                 match changed {
                     Ok(()) => desk.see(snapshots.borrow_and_update().clone()),
@@ -232,34 +243,30 @@ pub async fn run_on(
                         desk.app.toasts.error("the engine has stopped: what is shown is its last state", desk.app.now);
                     }
                 }
+                rest = desk.catch_up(&mut snapshots, &mut facts, &mut inbox);
+                true
             }
-            fact = facts.recv(), if facts_live => {
+            fact = facts.recv(), if facts_live && rest.is_none() => {
                 desk.tick();
                 facts_live = desk.fact(fact);
-                for _ in 0..BATCH {
-                    match facts.try_recv() {
-                        Ok(fact) => desk.app.feed.take(fact),
-                        Err(_) => break,
-                    }
-                }
+                rest = desk.catch_up(&mut snapshots, &mut facts, &mut inbox);
+                true
             }
-            Some(report) = inbox.recv() => {
+            Some(report) = inbox.recv(), if rest.is_none() => {
                 desk.tick();
                 desk.report(report);
-                for _ in 0..BATCH {
-                    match inbox.try_recv() {
-                        Ok(report) => desk.report(report),
-                        Err(_) => break,
-                    }
-                }
+                rest = desk.catch_up(&mut snapshots, &mut facts, &mut inbox);
+                true
             }
-        }
+        };
         while let Some(result) = desk.tasks.try_join_next() {
             if result.is_err_and(|error| error.is_panic()) {
                 desk.app.toasts.error(TASK_FAILED, desk.app.now);
+                news = true;
             }
         }
         while let Some(effect) = desk.app.next_effect() {
+            news = true;
             match effect {
                 Effect::Copy(text) => desk.copied(text.chars().count(), surface.copy(&text)),
                 Effect::Mouse(on) => surface.mouse(on)?,
@@ -268,12 +275,23 @@ pub async fn run_on(
                 other => desk.carry_out(other),
             }
         }
-        pacer.request(Instant::now());
+        if news {
+            pacer.request(Instant::now());
+        }
     }
+    desk.see(snapshots.borrow().clone());
     // Dropping the tasks cancels what they carry.
     desk.tasks.abort_all();
     let last = desk.app.live.as_ref().map(|snapshot| ExitSummary::of(snapshot, desk.backing.now()));
     Ok(last.unwrap_or_default())
+}
+
+/// Waits for the end of the rest; for ever where there is none.
+async fn over(rest: Option<Instant>) {
+    match rest {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Stops, with the reader of keys gone meanwhile: the shell reads them now. Returns a new one.
@@ -345,6 +363,38 @@ impl Desk {
             Err(RecvError::Closed) => return false,
         }
         true
+    }
+
+    /// Takes what has come, of each kind as much as a batch. Returns until when the rest of it can be left alone: not at
+    /// all where there may be more already.
+    fn catch_up(
+        &mut self,
+        snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+        facts: &mut broadcast::Receiver<Fact>,
+        inbox: &mut mpsc::Receiver<Report>,
+    ) -> Option<Instant> {
+        if snapshots.has_changed().unwrap_or(false) {
+            self.see(snapshots.borrow_and_update().clone());
+        }
+        let (mut facts_left, mut reports_left) = (true, true);
+        for _ in 0..BATCH {
+            match facts.try_recv() {
+                Ok(fact) => self.app.feed.take(fact),
+                Err(TryRecvError::Lagged(count)) => self.app.feed.missed(count, self.app.now),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => {
+                    facts_left = false;
+                    break;
+                }
+            }
+        }
+        for _ in 0..BATCH {
+            let Ok(report) = inbox.try_recv() else {
+                reports_left = false;
+                break;
+            };
+            self.report(report);
+        }
+        (!facts_left && !reports_left).then(|| Instant::now() + REST)
     }
 
     fn report(&mut self, report: Report) {

@@ -2,7 +2,7 @@
 //! the loop, an error, a panic. Nothing else in the program writes to the terminal while it is taken.
 
 use std::future::Future;
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Once;
@@ -122,10 +122,13 @@ pub fn abandon() {
     }
 }
 
+/// What is collected before it is written: more than a frame has whose every cell changed its colours.
+const FRAME: usize = 128 * 1024;
+
 /// The real terminal. Dropping it gives it back.
 pub struct Screen {
     /// Never dropped: its end would write to the terminal after that was given back.
-    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
     /// What is on the screen is not what the last frame painted.
     stale: bool,
@@ -146,14 +149,22 @@ impl Screen {
                 if restore() {
                     job::lost();
                 }
-                tracing::error!("{info}");
-                previous(info);
+                // What a panic says can quote the text that it stumbled over: where it happened is enough, unless somebody
+                // asks for all of it.
+                let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+                tracing::error!("a defect at {place}");
+                if std::env::var_os("RUST_BACKTRACE").is_some() {
+                    previous(info);
+                } else {
+                    let _ = writeln!(io::stderr(), "llm-call: a defect at {place} (RUST_BACKTRACE=1 shows all of it)");
+                }
             }));
         });
         // Before the terminal is taken: a stop in between would leave it so.
         let ears = job::Ears::open();
         take_modes()?;
-        match Terminal::new(CrosstermBackend::new(stdout())) {
+        // Standard output takes a kilobyte at a time, behind a lock and with a look for line ends at every piece.
+        match Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME, stdout()))) {
             Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, stale: false, ears, state }),
             Err(error) => {
                 restore();
@@ -197,12 +208,12 @@ impl Surface for Screen {
     fn draw(&mut self, paint: &mut dyn FnMut(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.retake_if_lost()?;
         // One whole frame or none: without this, terminals show half-drawn ones.
-        queue!(stdout(), BeginSynchronizedUpdate)?;
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.stale) {
             self.forget_frame()?;
         }
         let drawn = self.terminal.draw(|frame| paint(frame)).map(|_| ());
-        execute!(stdout(), EndSynchronizedUpdate)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         drawn
     }
 

@@ -205,6 +205,9 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let pin = pin.map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
+    // Thousands of decisions are kept to be looked at.
+    candidates.shrink_to_fit();
+    rejected.shrink_to_fit();
     Decision {
         request,
         at: now,

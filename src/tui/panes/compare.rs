@@ -111,8 +111,13 @@ impl ComparePane {
         let body = Rect { y: area.y.saturating_add(HEAD), height: area.height.saturating_sub(HEAD), ..area };
         let streaming = matches!(turn.phase, Phase::Streaming);
         let end = ending(ctx, turn);
-        let mut rows: Vec<Line<'static>> =
-            turn.rows(width).iter().map(|row| Line::from(ctx.span(Role::Text, format!(" {row}")))).collect();
+        let rows = turn.rows(width);
+        // Rows out of sight are counted and not made.
+        let seen = self.scroll..self.scroll.saturating_add(usize::from(body.height));
+        let made = |(at, row): (usize, &String)| {
+            if seen.contains(&at) { Line::from(ctx.span(Role::Text, format!(" {row}"))) } else { Line::default() }
+        };
+        let mut rows: Vec<Line<'static>> = rows.iter().enumerate().map(made).collect();
         if streaming && let Some(last) = rows.last_mut() {
             last.push_span(ctx.span(Role::Accent, ctx.glyphs.caret));
         }

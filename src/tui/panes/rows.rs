@@ -1,5 +1,7 @@
 //! A list of the feed's rows: filter, order, selection, following. New rows never move what is being read.
 
+use std::collections::VecDeque;
+
 use super::Cursor;
 use crate::domain::money::Money;
 use crate::tui::feed::{Feed, Kind, RequestRow, Row};
@@ -32,6 +34,45 @@ pub struct RowList {
     /// The first row that is new since following ended.
     new_from: u64,
     visible: Vec<u64>,
+    matched: Matched,
+}
+
+/// Which rows a filter lets through, as far as they are the same as when it was asked: looking through the text of every
+/// row anew for each frame takes longer than to draw it.
+#[derive(Clone, Debug, Default)]
+struct Matched {
+    filter: String,
+    /// The number of the row that the first verdict is about.
+    first: u64,
+    /// At which change of its row each was given, and what it is.
+    verdicts: VecDeque<(u64, bool)>,
+}
+
+impl Matched {
+    /// The numbers of the rows that a filter lets through.
+    fn through(&mut self, feed: &Feed, filter: String, matches: impl Fn(&Row, &str) -> bool) -> Vec<u64> {
+        let first = feed.rows().next().map_or(0, |row| row.number);
+        if self.filter != filter || first < self.first {
+            (self.filter, self.first) = (filter, first);
+            self.verdicts.clear();
+        }
+        let gone = usize::try_from(first - self.first).unwrap_or(usize::MAX).min(self.verdicts.len());
+        self.verdicts.drain(..gone);
+        self.first = first;
+        let mut through = Vec::new();
+        for (index, row) in feed.rows().enumerate() {
+            let known = self.verdicts.get(index).filter(|(changed, _)| *changed == row.changed);
+            let verdict = known.map_or_else(|| matches(row, &self.filter), |(_, verdict)| *verdict);
+            match self.verdicts.get_mut(index) {
+                Some(place) => *place = (row.changed, verdict),
+                None => self.verdicts.push_back((row.changed, verdict)),
+            }
+            if verdict {
+                through.push(row.number);
+            }
+        }
+        through
+    }
 }
 
 impl RowList {
@@ -47,19 +88,21 @@ impl RowList {
             following: true,
             new_from: 0,
             visible: Vec::new(),
+            matched: Matched::default(),
         }
     }
 
     /// Works out which rows there are: those that `matches` the filter, in lower case. Called before every frame.
     pub fn prepare(&mut self, feed: &Feed, matches: impl Fn(&Row, &str) -> bool) {
         let selected = self.selected();
-        self.visible.clear();
         let wanted = self.filter.to_lowercase();
-        let shown = |row: &&Row| {
-            (!self.requests_only || matches!(row.kind, Kind::Request(_)))
-                && (wanted.is_empty() || matches(row, &wanted))
-        };
-        self.visible.extend(feed.rows().filter(shown).map(|row| row.number));
+        let of_kind = |row: &Row| !self.requests_only || matches!(row.kind, Kind::Request(_));
+        if wanted.is_empty() {
+            self.visible.clear();
+            self.visible.extend(feed.rows().filter(|row| of_kind(row)).map(|row| row.number));
+        } else {
+            self.visible = self.matched.through(feed, wanted, |row, wanted| of_kind(row) && matches(row, wanted));
+        }
         let request = |number: &u64| match feed.get(*number).map(|row| &row.kind) {
             Some(Kind::Request(row)) => Some(row),
             _ => None,
@@ -145,5 +188,48 @@ impl RowList {
             (Order::Duration, false) => "by total time, slowest last ",
             (Order::Duration, true) => "by total time, slowest first ",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Fact, Outcome};
+    use crate::provider::Finish;
+    use crate::tui::panes::decisions::matches;
+    use crate::tui::tests::fixture;
+
+    #[test]
+    fn what_a_filter_lets_through_follows_the_rows() {
+        let snapshot = fixture::working();
+        let mut feed = Feed::default();
+        let mut rows = RowList::new(true);
+        let decisions: Vec<_> =
+            (0..3).map(|number| fixture::decision(&snapshot, number, "hello", fixture::NOW)).collect();
+        rows.filter = "Running".to_owned();
+        feed.take(Fact::Decided(decisions[0].clone()));
+        feed.take(Fact::Decided(decisions[1].clone()));
+        rows.prepare(&feed, matches);
+        assert_eq!(rows.visible(), [0, 1]);
+        let before = feed.clone();
+        let answer = fixture::attempt(&decisions[0], 1, Ok(Finish::Stop));
+        feed.take(fixture::finished(&decisions[0], vec![answer], Outcome::Answered));
+        feed.take(Fact::Decided(decisions[2].clone()));
+        rows.prepare(&feed, matches);
+        assert_eq!(rows.visible(), [1, 2]);
+        rows.prepare(&before, matches);
+        assert_eq!(rows.visible(), [0, 1], "a display that is held still shows what was");
+        for number in 10..2_011 {
+            feed.take(Fact::Decided(fixture::decision(&snapshot, number, "hello", fixture::NOW)));
+        }
+        rows.prepare(&feed, matches);
+        assert_eq!(
+            (rows.visible().len(), rows.visible()[0]),
+            (2_000, 4),
+            "rows that are gone take their verdicts along"
+        );
+        rows.filter = "answered by nobody".to_owned();
+        rows.prepare(&feed, matches);
+        assert!(rows.visible().is_empty());
     }
 }

@@ -320,6 +320,23 @@ async fn an_idle_screen_draws_once_a_second_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_is_drawn_ahead_of_the_cap_that_holds_for_data() {
+    let stage = stage();
+    stage.settle().await;
+    let snapshot = Arc::new(fixture::working());
+    for number in 0..20 {
+        // Data keeps the frames at their cap, so that without credit a key would wait for up to 33 ms.
+        for _ in 0..50 {
+            stage.engine.snapshots.send_replace(Arc::clone(&snapshot));
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        stage.send(Event::Key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE)));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        stage.shows(&"x".repeat(number + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_nothing_has_an_age_nothing_is_drawn() {
     let stage = Stage::new(fixture::loading(), UiConfig::default(), 40, 10);
     stage.settle().await;

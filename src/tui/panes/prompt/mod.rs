@@ -286,7 +286,7 @@ impl PromptPane {
         let conversation = session.conversation();
         let told: Vec<bool> = session.turns.iter().map(|turn| session.is_told(turn)).collect();
         for (turn, _) in session.turns.iter_mut().zip(told).rev().filter(|(_, told)| *told) {
-            let block = talk::turn_lines(ctx, turn, columns, conversation);
+            let block = talk::turn_lines(ctx, turn, columns, conversation, needed);
             count += block.len();
             blocks.push(block);
             if count > needed {

@@ -11,8 +11,14 @@ use crate::tui::theme::Role;
 /// Bytes of a question that are shown again above its answer.
 const QUESTION: usize = 4 * 1024;
 
-/// A turn in rows: the question, what became of it, the answer.
-pub(super) fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, conversation: u32) -> Vec<Line<'static>> {
+/// A turn in rows: the question, what became of it, the answer, of which only the last `needed` rows are to be seen.
+pub(super) fn turn_lines(
+    ctx: &Ctx<'_>,
+    turn: &mut Turn,
+    columns: usize,
+    conversation: u32,
+    needed: usize,
+) -> Vec<Line<'static>> {
     let current = turn.conversation == conversation;
     let (asked, answered) = if current { (Role::Title, Role::Text) } else { (Role::Dim, Role::Dim) };
     let mut lines = Vec::new();
@@ -45,11 +51,14 @@ pub(super) fn turn_lines(ctx: &Ctx<'_>, turn: &mut Turn, columns: usize, convers
         ));
     }
     let before = lines.len();
-    lines.extend(
-        turn.rows(columns)
-            .iter()
-            .map(|row| Line::from(vec![Span::raw("   "), Span::styled(row.clone(), ctx.style(answered))])),
-    );
+    let rows = turn.rows(columns);
+    // Rows out of sight are counted and not made.
+    lines.extend(rows.iter().enumerate().map(|(at, row)| {
+        if at.saturating_add(needed) < rows.len() {
+            return Line::default();
+        }
+        Line::from(vec![Span::raw("   "), Span::styled(row.clone(), ctx.style(answered))])
+    }));
     if streaming {
         match lines.len() {
             n if n > before => lines[n - 1].push_span(ctx.span(Role::Accent, ctx.glyphs.caret)),
