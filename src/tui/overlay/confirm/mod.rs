@@ -100,7 +100,7 @@ pub struct Confirm {
     amount: String,
     typed: String,
     /// What the change would do, for which change, and when that was worked out.
-    outlook: Option<(Change, Timestamp, Foreseen)>,
+    outlook: Option<Box<(Change, Timestamp, Foreseen)>>,
 }
 
 /// What became of a key.
@@ -177,12 +177,12 @@ impl Confirm {
             self.outlook = None;
             return;
         };
-        if self.outlook.as_ref().is_some_and(|(known, at, _)| *known == change && now.since(*at) < OUTLOOK) {
+        if self.outlook.as_deref().is_some_and(|(known, at, _)| *known == change && now.since(*at) < OUTLOOK) {
             return;
         }
         let recent = recent.map(|decision| (decision.at, decision.matter()));
         let foreseen = foresee(recent, &change, &snapshot.fleet, &snapshot.policy, now);
-        self.outlook = Some((change, now, foreseen));
+        self.outlook = Some(Box::new((change, now, foreseen)));
     }
 
     /// The name that has to be typed, because nothing else would serve afterwards.
@@ -264,10 +264,10 @@ impl Confirm {
                 }
             }
             KeyCode::Char(c) if self.text().is_some() => {
-                if let Some((text, most)) = self.text().filter(|_| !control && !c.is_control()) {
-                    if text.chars().count() < most {
-                        text.push(c);
-                    }
+                if let Some((text, most)) = self.text().filter(|_| !control && !c.is_control())
+                    && text.chars().count() < most
+                {
+                    text.push(c);
                 }
             }
             KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') => {
