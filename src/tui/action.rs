@@ -278,7 +278,7 @@ pub const TABLE: &[Spec] = &[
     row(Action::Bottom, "bottom", "", Scope::Browse, &["end", "shift-g"], "select the last row and follow new ones"),
     row(Action::Zoom, "zoom", "zoom", Scope::Browse, &["z"], "fill the screen with this pane, with all of its detail"),
     row(Action::Freeze, "freeze", "freeze", Scope::Browse, &["space"], "hold the display still; routing goes on"),
-    row(Action::Copy, "copy", "copy", Scope::Browse, &["y"], "copy the selected row, or the answer"),
+    row(Action::Copy, "copy", "copy", Scope::Browse, &["y"], "copy the selected row, the answer, or the log"),
     row(Action::Warnings, "warnings", "warnings", Scope::Browse, &["w"], "list all warnings with what to do"),
     row(
         Action::Mouse,

@@ -200,4 +200,18 @@ mod tests {
         }
         assert!(feed.get(2_500).is_none());
     }
+
+    #[test]
+    fn the_end_of_a_request_brings_what_was_missed_on_the_way() {
+        use crate::provider::Finish;
+        use crate::tui::tests::fixture;
+
+        let decision = fixture::decision(&fixture::working(), 1, "Hello", fixture::NOW);
+        let attempt = fixture::attempt(&decision, 1, Ok(Finish::Stop));
+        let mut feed = Feed::default();
+        feed.take(Fact::Decided(Arc::clone(&decision)));
+        feed.take(fixture::finished(&decision, vec![Arc::clone(&attempt)], crate::engine::Outcome::Answered));
+        let Some(Kind::Request(row)) = feed.get(0).map(|row| &row.kind) else { panic!("a request") };
+        assert_eq!((row.attempts.len(), row.first_token), (1, attempt.first_token));
+    }
 }

@@ -407,7 +407,9 @@ impl Desk {
             }
             Report::Command(command, Ok(())) => self.app.done(&command),
             Report::Command(command, Err(error)) => {
-                self.app.requested = None;
+                if matches!(command, Command::SetAdmin { .. }) {
+                    self.app.requested = None;
+                }
                 self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
             }
         }

@@ -466,4 +466,27 @@ mod tests {
         assert_eq!(session.prompt("second").messages.len(), 1);
         assert!(matches!(session.turns[0].phase, Phase::Interrupted));
     }
+
+    #[test]
+    fn what_is_asked_again_has_the_talk_before_it_and_no_more() {
+        let mut session = Session::default();
+        let whole = |session: &mut Session, question: &str| {
+            let key = session.open(question.to_owned(), Timestamp(0));
+            let turn = session.turns.last_mut().expect("a turn");
+            turn.answer = "an answer".to_owned();
+            let decision =
+                crate::tui::tests::fixture::decision(&crate::tui::tests::fixture::working(), 1, question, Timestamp(0));
+            let Progress::Ended(Ok(ending)) = crate::tui::tests::ending(&decision) else { panic!("an end") };
+            turn.phase = Phase::Whole(ending);
+            key
+        };
+        let (first, second) = (whole(&mut session, "first"), whole(&mut session, "second"));
+        whole(&mut session, "third");
+        assert_eq!(session.prompt_of(first).messages.len(), 1);
+        assert_eq!(session.prompt_of(second).messages.len(), 3);
+        // A new conversation does not change where the old question stood.
+        session.start_anew();
+        assert_eq!(session.prompt_of(second).messages.len(), 3);
+        assert_eq!(session.prompt("fourth").messages.len(), 1);
+    }
 }

@@ -315,6 +315,11 @@ impl App {
                 let turn = self.comparison.selected(&self.session).and_then(|key| self.session.turn(key));
                 turn.map(|turn| turn.answer.clone()).filter(|answer| !answer.is_empty())
             }
+            Pane::Log => {
+                let lines = self.log_pane.matching(&self.log).into_iter();
+                let lines = lines.map(|line| format!("{} {}", line.level, line.text)).collect::<Vec<_>>();
+                Some(lines.join("\n")).filter(|text| !text.is_empty())
+            }
             _ => self.session.last_answer().map(str::to_owned),
         };
         match text {

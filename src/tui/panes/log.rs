@@ -25,19 +25,23 @@ impl LogPane {
         self.scroll = self.scroll.saturating_add_signed(by.saturating_neg());
     }
 
+    /// The lines that the filter lets through.
+    #[must_use]
+    pub fn matching<'a>(&self, log: &'a [LogLine]) -> Vec<&'a LogLine> {
+        let wanted = self.filter.to_lowercase();
+        let matches = |line: &&LogLine| {
+            wanted.is_empty() || format!("{} {}", line.level, line.text).to_lowercase().contains(&wanted)
+        };
+        log.iter().filter(matches).collect()
+    }
+
     /// Draws.
     pub fn render(&mut self, ctx: &Ctx<'_>, log: &[LogLine], file: Option<&str>, area: Rect, buf: &mut Buffer) {
         let mut note = Vec::new();
         if !self.filter.is_empty() {
             note.push(ctx.span(Role::Accent, format!("/{} ", self.filter)));
         }
-        let wanted = self.filter.to_lowercase();
-        let shown: Vec<&LogLine> = log
-            .iter()
-            .filter(|line| {
-                wanted.is_empty() || format!("{} {}", line.level, line.text).to_lowercase().contains(&wanted)
-            })
-            .collect();
+        let shown = self.matching(log);
         let facts = match self.scroll {
             0 => Line::from(ctx.span(Role::Dim, file.map_or_else(String::new, |file| format!(" all of it: {file} ")))),
             _ => Line::from(ctx.span(Role::Accent, " G to follow ")),

@@ -6,34 +6,15 @@ use std::time::Duration;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::fake::Stage;
-use super::fixture;
+use super::{ending, fixture};
 use crate::config::UiConfig;
 use crate::domain::fleet::{AdminState, PinScope};
-use crate::domain::money::{Cost, CostBasis};
 use crate::domain::request::Privacy;
 use crate::domain::tier::{Target, Tier};
-use crate::domain::usage::Usage;
-use crate::engine::{Command, Dispatched, Ending, Fact, Progress};
-use crate::provider::Finish;
+use crate::engine::{Command, Dispatched, Fact, Progress};
 
 fn stage() -> Stage {
     Stage::new(fixture::working(), UiConfig::default(), 120, 40)
-}
-
-fn ending(decision: &crate::domain::decision::Decision) -> Progress {
-    let one = decision.chosen().expect("a candidate").clone();
-    Progress::Ended(Ok(Arc::new(Ending {
-        request: decision.request,
-        tier: one.tier,
-        backend: one.backend,
-        model: one.model,
-        finish: Finish::Stop,
-        first_token: Some(Duration::from_millis(300)),
-        total: Duration::from_millis(900),
-        usage: Some(Usage { input: 12, output: 40, ..Usage::default() }),
-        cost: Cost::known(fixture::usd(0.0042), CostBasis::Priced),
-        attempts: Vec::new(),
-    })))
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Tests of the screen as a whole.
 
 mod asking;
+mod charts;
 mod fake;
 pub mod fixture;
 mod hostile;
@@ -14,3 +15,5 @@ mod panes;
 mod props;
 mod scene;
 mod screens;
+
+pub use scene::ending;

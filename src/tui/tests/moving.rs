@@ -143,6 +143,9 @@ async fn the_log_is_narrowed_and_says_that_it_cannot_be_sorted() {
     stage.press("enter").await;
     stage.shows("OPENAI_API_KEY is not set");
     stage.hides("the engine has started");
+    stage.press("y").await;
+    let copied = stage.seen.lock().expect("no panic").copied.clone();
+    assert_eq!(copied, ["WARN openai: OPENAI_API_KEY is not set, so it takes no requests"]);
     stage.press("s").await;
     stage.shows("this pane has no rows to sort");
     stage.press("/ ctrl-c").await;

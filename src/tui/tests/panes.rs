@@ -10,13 +10,16 @@ use super::fixture::{self, NOW};
 use super::scene;
 use super::screens::{app_on, paint, roles_of, text_of};
 use crate::tui::app::App;
+use crate::tui::glyph::ASCII;
 use crate::tui::layout::Pane;
 use crate::tui::theme::{Palette, Theme};
 
 const SIZES: [(u16, u16); 5] = [(200, 60), (120, 40), (80, 24), (60, 20), (20, 5)];
 
-/// The states of the data, and a screen in each.
-const STATES: [(&str, fn() -> App); 5] = [
+/// A state of the data, and a screen in it.
+type State = (&'static str, fn() -> App);
+
+const STATES: [State; 5] = [
     ("nothing", || App::plain(NOW)),
     ("loading", || app_on(fixture::loading())),
     ("empty", || app_on(scene::idle())),
@@ -91,6 +94,24 @@ fn by_meaning() {
                 sheet.push_str(&format!("== {name}\n{roles}\n"));
             }
             insta::assert_snapshot!(format!("{}_{state}_roles", pane.name()), sheet);
+        }
+    }
+}
+
+#[test]
+fn every_pane_can_be_drawn_with_ascii_alone_and_says_the_same_without_colour() {
+    for pane in Pane::ALL {
+        for zoomed in [false, true] {
+            for size in [(120, 40), (60, 20)] {
+                let mut app = scene::normal();
+                let coloured = shown(&mut app, pane, zoomed, size);
+                app.theme = Theme::new(Palette::Mono);
+                assert_eq!(shown(&mut app, pane, zoomed, size), coloured, "{pane:?}");
+                app.glyphs = &ASCII;
+                let text = shown(&mut app, pane, zoomed, size);
+                let other: String = text.chars().filter(|c| !c.is_ascii()).collect();
+                assert_eq!(other, "", "{pane:?}");
+            }
         }
     }
 }

@@ -152,7 +152,7 @@ pub fn judge(app: &mut App) {
             target: None,
             state: None,
             judged: Some((id, judgement)),
-            words: format!("judge {} {}", id.short(), judgement.name()).into(),
+            words: format!("judge {} {}", id.short(), judgement.name()),
         })));
     }
     app.feed.take(Fact::Drained(Arc::new(Drained {

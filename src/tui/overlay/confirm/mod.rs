@@ -101,7 +101,7 @@ pub struct Confirm {
     amount: String,
     typed: String,
     /// What the change would do, for which change, and when that was worked out.
-    outlook: Option<(Change, Timestamp, Foreseen)>,
+    outlook: Option<Box<(Change, Timestamp, Foreseen)>>,
 }
 
 /// What became of a key.
@@ -178,12 +178,12 @@ impl Confirm {
             self.outlook = None;
             return;
         };
-        if self.outlook.as_ref().is_some_and(|(known, at, _)| *known == change && now.since(*at) < OUTLOOK) {
+        if self.outlook.as_deref().is_some_and(|(known, at, _)| *known == change && now.since(*at) < OUTLOOK) {
             return;
         }
         let recent = recent.map(|decision| (decision.at, decision.matter()));
         let foreseen = foresee(recent, &change, &snapshot.fleet, &snapshot.policy, now);
-        self.outlook = Some((change, now, foreseen));
+        self.outlook = Some(Box::new((change, now, foreseen)));
     }
 
     /// The name that has to be typed, because nothing else would serve afterwards.

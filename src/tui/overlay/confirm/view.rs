@@ -86,7 +86,7 @@ impl Confirm {
 
     /// What the change would do to the requests of late.
     fn outlook_lines(&self, ctx: &Ctx<'_>) -> Vec<Line<'static>> {
-        let Some((_, _, foreseen)) = &self.outlook else { return Vec::new() };
+        let Some((_, _, foreseen)) = self.outlook.as_deref() else { return Vec::new() };
         let fails = foreseen.failing() > 0;
         let styled = |(index, words): (usize, String)| {
             let role = match () {
