@@ -172,8 +172,8 @@ pub struct App {
     pub armed: Option<Timestamp>,
     /// What turns the last change of the fleet around.
     pub undo: Option<Matter>,
-    /// A change of an admin state that was asked for and not confirmed by the engine yet.
-    pub requested: Option<(Target, Timestamp)>,
+    /// Parts of the fleet whose admin state was asked to change and that the engine has not confirmed yet.
+    pub requested: Vec<Target>,
     /// Whether the input has to be foreseen anew before the next frame.
     pub forecast_due: bool,
     /// Whether the fleet has changed since the input was foreseen.
@@ -236,7 +236,7 @@ impl App {
             faults: None,
             armed: None,
             undo: None,
-            requested: None,
+            requested: Vec::new(),
             forecast_due: false,
             forecast_old: false,
             forecast_at: now,

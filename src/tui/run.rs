@@ -407,9 +407,7 @@ impl Desk {
             }
             Report::Command(command, Ok(())) => self.app.done(&command),
             Report::Command(command, Err(error)) => {
-                if matches!(command, Command::SetAdmin { .. }) {
-                    self.app.requested = None;
-                }
+                self.app.answered(&command);
                 self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
             }
         }

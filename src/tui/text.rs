@@ -249,6 +249,12 @@ pub fn count(number: u64) -> String {
     }
 }
 
+/// A count of calls, in eleven columns.
+#[must_use]
+pub fn calls(number: u32) -> String {
+    format!("{:>5} call{}", count(u64::from(number)), if number == 1 { " " } else { "s" })
+}
+
 /// Money in at most eight columns, with a tilde where it rests on estimates. Nobody counts the cents of thousands, and less
 /// than the least that is shown is vague enough.
 #[must_use]

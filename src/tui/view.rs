@@ -103,7 +103,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
         zoomed: app.zoomed,
         size: layout.size,
         probe_every: app.probe_every,
-        requested: app.requested.as_ref().map(|(target, _)| target),
+        requested: &app.requested,
         animations: app.animations,
         changes,
     };

@@ -28,7 +28,9 @@ impl App {
         }
         let Some(snapshot) = self.live.clone() else { return };
         let pinned = snapshot.fleet.pins.iter().any(|pin| *pin.target == target);
-        if verb == Verb::Unpin && !pinned {
+        // A pin set a moment ago may not be in the snapshot yet.
+        let undone = self.undo == Some(Matter::Part(verb, target.clone()));
+        if verb == Verb::Unpin && !pinned && !undone {
             self.toasts.say(format!("nothing is pinned to {target}"), self.now);
             return;
         }
@@ -85,9 +87,18 @@ impl App {
             self.undo = undo;
         }
         if let Command::SetAdmin { target, .. } = &command {
-            self.requested = Some((target.clone(), self.now));
+            self.requested.push(target.clone());
         }
         self.effect(Effect::Command(command));
+    }
+
+    /// The engine had its say about a command.
+    pub fn answered(&mut self, command: &Command) {
+        if let Command::SetAdmin { target, .. } = command
+            && let Some(index) = self.requested.iter().position(|one| one == target)
+        {
+            self.requested.remove(index);
+        }
     }
 
     /// A command was carried out.
@@ -96,9 +107,7 @@ impl App {
         if matches!(command, Command::Judge { judgement: Judgement::Better | Judgement::Worse, .. }) {
             return;
         }
-        if matches!(command, Command::SetAdmin { .. }) {
-            self.requested = None;
-        }
+        self.answered(command);
         let mut words = format!("done: {}", command.words());
         let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| self.undo.is_some());
         let changes = matches!(command, Command::SetAdmin { .. } | Command::Pin { .. } | Command::Unpin { .. });

@@ -128,7 +128,7 @@ fn tier_line(ctx: &Ctx<'_>, spend: &Spend, tier: Tier, width: usize) -> Line<'st
     let share = text::percent(of.amount.0, spend.session_total().0).unwrap_or(0.0);
     spans.push(ctx.span(Role::Dim, format!("{share:>4.0}%")));
     if width >= 34 {
-        spans.push(ctx.span(Role::Dim, format!("{:>7} calls", text::count(u64::from(of.attempts)))));
+        spans.push(ctx.span(Role::Dim, format!("  {}", text::calls(of.attempts))));
     }
     if width >= 44 {
         spans.push(ctx.span(Role::Dim, format!("{:>7} tok", text::count(of.input_tokens + of.output_tokens))));

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::rows::RowList;
-use super::{Ctx, Cursor, put, row_of, story};
+use super::{Ctx, put, story};
 use crate::domain::decision::Decision;
 use crate::domain::health::Health;
 use crate::domain::judgement::Judgement;
@@ -14,7 +14,7 @@ use crate::tui::feed::{Feed, Kind, RequestRow, Row};
 use crate::tui::layout::{Pane, split_down};
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::widgets::table::{Column, Fitted};
+use crate::tui::widgets::table::{Column, Fitted, Table};
 
 /// The pane.
 #[derive(Clone, Debug)]
@@ -59,23 +59,14 @@ impl DecisionsPane {
             return;
         }
         let inner = self.with_story(ctx, feed, inner, buf);
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(1));
-        let head = usize::from(inner.height > 3);
-        if head == 1 {
-            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
-        }
-        let height = usize::from(inner.height) - head;
-        self.rows.cursor.reveal(self.rows.visible().len(), height);
-        let Cursor { index, top } = self.rows.cursor;
-        for (offset, number) in self.rows.visible().iter().skip(top).take(height).enumerate() {
-            let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
-            if let Some(entry) = feed.get(*number) {
-                draw_row(ctx, entry, &fitted, shifted(row), buf);
+        let table = Table { ctx, pane: Pane::Decisions, columns: &COLUMNS, len: self.rows.visible().len() };
+        let mut cursor = self.rows.cursor;
+        table.draw(&mut cursor, inner, buf, |index, fitted, area, buf| {
+            if let Some(row) = self.rows.visible().get(index).and_then(|number| feed.get(*number)) {
+                draw_row(ctx, row, fitted, area, buf);
             }
-            if ctx.focus == Pane::Decisions && top + offset == index {
-                buf.set_style(row, ctx.style(Role::Selected));
-            }
-        }
+        });
+        self.rows.cursor = cursor;
     }
 }
 
@@ -102,12 +93,6 @@ impl DecisionsPane {
         }
         rows
     }
-}
-
-/// A row without its first column, which stays free for the border's sake.
-#[must_use]
-pub fn shifted(row: Rect) -> Rect {
-    Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
 }
 
 /// How a list of rows is narrowed and sorted.

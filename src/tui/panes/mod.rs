@@ -58,8 +58,8 @@ pub struct Ctx<'a> {
     pub size: Size,
     /// The longest probe interval: what was probed three of them ago is not known any more.
     pub probe_every: Duration,
-    /// The part of the fleet whose admin state was asked to change, until the engine says that it did.
-    pub requested: Option<&'a Target>,
+    /// Parts of the fleet whose admin state was asked to change, until the engine says that it did.
+    pub requested: &'a [Target],
     /// Whether decoration may move.
     pub animations: bool,
     /// When something that was drawn changes by itself; nothing that does means that no frame is needed.

@@ -5,8 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::decisions::shifted;
-use super::{Ctx, Cursor, put, row_of};
+use super::{Ctx, Cursor, put};
 use crate::domain::fleet::{Backend, Fleet, Model};
 use crate::domain::judgement::Judged;
 use crate::domain::money::Money;
@@ -16,7 +15,7 @@ use crate::tui::layout::Pane;
 use crate::tui::status;
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::widgets::table::{Column, Fitted};
+use crate::tui::widgets::table::{Column, Fitted, Table};
 
 /// What the models are sorted by, within their tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,23 +181,14 @@ impl ModelsPane {
             ctx.say(words, inner, buf);
             return;
         }
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(2));
-        let head = usize::from(inner.height > 3);
-        if head == 1 {
-            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
-        }
-        let height = usize::from(inner.height) - head;
-        self.cursor.reveal(self.targets.len(), height);
-        for (offset, target) in self.targets.iter().skip(self.cursor.top).take(height).enumerate() {
-            let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
-            if let Some((backend, model)) = snapshot.fleet.within(target).next() {
-                draw(ctx, &snapshot.fleet, backend, model, &fitted, shifted(row), buf);
+        let table = Table { ctx, pane: Pane::Models, columns: &COLUMNS, len: self.targets.len() };
+        let below = table.draw(&mut self.cursor, inner, buf, |index, fitted, area, buf| {
+            let found = self.targets.get(index).and_then(|target| snapshot.fleet.within(target).next());
+            if let Some((backend, model)) = found {
+                draw(ctx, &snapshot.fleet, backend, model, fitted, area, buf);
             }
-            if ctx.focus == Pane::Models && self.cursor.top + offset == self.cursor.index {
-                buf.set_style(row, ctx.style(Role::Selected));
-            }
-        }
-        ctx.more_below(self.targets.len().saturating_sub(self.cursor.top + height), area, buf);
+        });
+        ctx.more_below(below, area, buf);
     }
 }
 

@@ -4,15 +4,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::decisions::{brief, cost_text, nothing, outcome, rows_note, shifted, unread_words};
+use super::Ctx;
+use super::decisions::{brief, cost_text, nothing, outcome, rows_note, unread_words};
 use super::rows::RowList;
-use super::{Ctx, Cursor, row_of};
 use crate::domain::judgement::Judgement;
 use crate::tui::feed::{Feed, Kind, RequestRow};
 use crate::tui::layout::Pane;
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::widgets::table::{Column, Fitted};
+use crate::tui::widgets::table::{Column, Fitted, Table};
 
 /// The screen.
 #[derive(Clone, Debug)]
@@ -71,27 +71,16 @@ impl RequestsPane {
             ctx.say(nothing(&self.rows), inner, buf);
             return;
         }
-        let fitted = Fitted::new(&COLUMNS, inner.width.saturating_sub(2));
-        let head = usize::from(inner.height > 3);
-        if head == 1 {
-            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
-        }
-        let height = usize::from(inner.height) - head;
-        let len = self.rows.visible().len();
-        self.rows.cursor.reveal(len, height);
-        let Cursor { index, top } = self.rows.cursor;
-        for (offset, number) in self.rows.visible().iter().skip(top).take(height).enumerate() {
-            let area = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
-            if let Some(row) = feed.get(*number)
-                && let Kind::Request(request) = &row.kind
-            {
-                draw(ctx, request, &fitted, shifted(area), buf);
+        let table = Table { ctx, pane: Pane::Requests, columns: &COLUMNS, len: self.rows.visible().len() };
+        let mut cursor = self.rows.cursor;
+        let below = table.draw(&mut cursor, inner, buf, |index, fitted, area, buf| {
+            let row = self.rows.visible().get(index).and_then(|number| feed.get(*number));
+            if let Some(Kind::Request(request)) = row.map(|row| &row.kind) {
+                draw(ctx, request, fitted, area, buf);
             }
-            if ctx.focus == Pane::Requests && top + offset == index {
-                buf.set_style(area, ctx.style(Role::Selected));
-            }
-        }
-        ctx.more_below(len.saturating_sub(top + height), area, buf);
+        });
+        self.rows.cursor = cursor;
+        ctx.more_below(below, area, buf);
     }
 }
 

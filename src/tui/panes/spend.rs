@@ -244,11 +244,7 @@ fn tiers(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
                 amount: book.amount,
                 words: text::money(book.amount, book.estimated > Money::ZERO),
                 role: Role::Series(tier),
-                note: format!(
-                    "{} {:>5} calls{unknown}",
-                    share(book.amount, whole),
-                    text::count(u64::from(book.attempts))
-                ),
+                note: format!("{} {}{unknown}", share(book.amount, whole), text::calls(book.attempts)),
             }
         })
         .collect();
@@ -286,7 +282,7 @@ fn models(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>
             amount: book.amount,
             words: text::money(book.amount, book.estimated > Money::ZERO),
             role: Role::Series(tier),
-            note: format!("{:>5} calls", text::count(u64::from(book.attempts))),
+            note: text::calls(book.attempts),
         })
         .collect();
     lines.extend(bars(ctx, entries, name_width, width));

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Ctx, Cursor, put, row_of};
+use super::{Ctx, Cursor, put};
 use crate::domain::fleet::{AdminState, Backend, Fleet};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::latency::Series;
@@ -16,7 +16,7 @@ use crate::tui::status::{self, Mark};
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::widgets::spark::{self, Axis, Measure};
-use crate::tui::widgets::table::{Column, Fitted};
+use crate::tui::widgets::table::{Column, Fitted, Table};
 
 /// What the backends of a tier are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,23 +215,14 @@ impl TiersPane {
         // Where the latency pane is a narrow strip, the spark of each tier stands in its row.
         let mut columns = COLUMNS;
         columns[NAME].width = self.name_width(inner.width);
-        let fitted = Fitted::new(&columns, inner.width.saturating_sub(1));
-        let head = usize::from(inner.height > 3);
-        if head == 1 {
-            fitted.head(buf, shifted(row_of(inner, 0)), &COLUMNS, ctx.style(Role::Dim));
-        }
-        let height = usize::from(inner.height) - head;
-        self.cursor.reveal(self.targets.len(), height);
-        for (offset, target) in self.targets.iter().skip(self.cursor.top).take(height).enumerate() {
-            let row = row_of(inner, u16::try_from(offset + head).unwrap_or(u16::MAX));
+        let table = Table { ctx, pane: Pane::Tiers, columns: &columns, len: self.targets.len() };
+        let below = table.draw(&mut self.cursor, inner, buf, |index, fitted, area, buf| {
+            let Some(target) = self.targets.get(index) else { return };
             if let Some(content) = row_content(ctx, fleet, target, self.detail) {
-                draw_row(ctx, fleet, target, &content, &fitted, shifted(row), buf);
+                draw_row(ctx, fleet, target, &content, fitted, area, buf);
             }
-            if ctx.focus == Pane::Tiers && self.cursor.top + offset == self.cursor.index {
-                buf.set_style(row, ctx.style(Role::Selected));
-            }
-        }
-        ctx.more_below(self.targets.len().saturating_sub(self.cursor.top + height), area, buf);
+        });
+        ctx.more_below(below, area, buf);
     }
 
     /// Room for the longest name, as far as the pane can spare it.
@@ -260,10 +251,6 @@ impl TiersPane {
         }
         Line::from(spans)
     }
-}
-
-fn shifted(row: Rect) -> Rect {
-    Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
 }
 
 fn facts(ctx: &Ctx<'_>, fleet: &Fleet) -> Line<'static> {
@@ -451,7 +438,7 @@ fn draw_row(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, row: &Row, fitted: &F
     put(buf, fitted.area(area, NAME), 0, &Line::from(name));
     // Between the operator's word and the engine's.
     let (word, role) =
-        if ctx.requested == Some(target) { ("ASKED", Role::Accent) } else { (row.mark.word.as_str(), row.mark.role) };
+        if ctx.requested.contains(target) { ("ASKED", Role::Accent) } else { (row.mark.word.as_str(), row.mark.role) };
     fitted.put(buf, area, STATE, word, ctx.style(role), cut);
     let busy = if row.in_flight > 0 { Role::Text } else { Role::Dim };
     fitted.put(buf, area, RUN, &row.in_flight.to_string(), ctx.style(busy), cut);

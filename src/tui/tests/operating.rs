@@ -87,8 +87,13 @@ async fn an_undo_of_a_pin_takes_the_pin_away() {
     stage.press("alt-2 j p y y").await;
     assert!(matches!(&stage.commands()[..], [Command::Pin { .. }]));
     stage.press("U").await;
-    // Until the engine says that it is pinned there is nothing to take away.
-    stage.shows("nothing is pinned to backend anthropic");
+    // Also before a snapshot shows the pin.
+    stage.shows("unpin backend anthropic?");
+    stage.press("y y").await;
+    assert!(matches!(&stage.commands()[1..], [Command::Unpin { .. }]));
+    // What is not pinned and was not pinned from here has nothing to take away.
+    stage.press("k P").await;
+    stage.shows("nothing is pinned to tier claude");
 }
 
 #[tokio::test(start_paused = true)]

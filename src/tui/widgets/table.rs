@@ -4,7 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::tui::layout::Pane;
+use crate::tui::panes::{Ctx, Cursor, row_of};
 use crate::tui::text;
+use crate::tui::theme::Role;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +147,52 @@ impl Fitted {
         for (index, column) in columns.iter().enumerate() {
             self.put(buf, row, index, column.title, style, "");
         }
+    }
+}
+
+/// A pane's table: its heads, and as many of its rows as fit around the selected one.
+pub struct Table<'a> {
+    /// What drawing depends on.
+    pub ctx: &'a Ctx<'a>,
+    /// The pane, which has the focus or not.
+    pub pane: Pane,
+    /// The columns.
+    pub columns: &'a [Column],
+    /// How many rows there are.
+    pub len: usize,
+}
+
+/// From this width on, a column of air stands before the right border too.
+const AIRY: u16 = 60;
+
+impl Table<'_> {
+    /// Draws: `row` is called for each row that is in view. Returns how many rows are out of sight below.
+    pub fn draw(
+        &self,
+        cursor: &mut Cursor,
+        area: Rect,
+        buf: &mut Buffer,
+        mut row: impl FnMut(usize, &Fitted, Rect, &mut Buffer),
+    ) -> usize {
+        let air = if area.width >= AIRY { 2 } else { 1 };
+        let fitted = Fitted::new(self.columns, area.width.saturating_sub(air));
+        let inner = |at: u16| {
+            let row = row_of(area, at);
+            Rect { x: row.x + row.width.min(1), width: row.width.saturating_sub(1), ..row }
+        };
+        let head = u16::from(area.height > 3);
+        if head == 1 {
+            fitted.head(buf, inner(0), self.columns, self.ctx.style(Role::Dim));
+        }
+        let height = usize::from(area.height - head);
+        cursor.reveal(self.len, height);
+        for (at, index) in (head..area.height).zip(cursor.top..self.len) {
+            row(index, &fitted, inner(at), buf);
+            if self.ctx.focus == self.pane && index == cursor.index {
+                buf.set_style(row_of(area, at), self.ctx.style(Role::Selected));
+            }
+        }
+        self.len.saturating_sub(cursor.top + height)
     }
 }
 
