@@ -19,7 +19,8 @@ fn the_axis_begins_where_the_chart_does_and_ends_where_it_ends() {
             let text = text_of(&paint(&mut app, width, height));
             let column = |line: &str, at: usize| line[..at].chars().count();
             // Behind the title, which tells the scale too.
-            let chart = text.lines().skip(2).find(|line| line.contains(" 0 ")).expect("a chart's last row");
+            let chart =
+                text.lines().find(|line| line.contains(" 0 ") && !line.contains(" 0 to ")).expect("a chart's last row");
             let from = chart.find(" 0 ").expect("its scale") + 3;
             let drawn: Vec<usize> = chart
                 .char_indices()
