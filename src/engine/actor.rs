@@ -207,7 +207,11 @@ impl Actor {
             drop(self.probe_now.send(Some(backend.clone())));
         }
         let Some(found) = self.fleet.backend(backend) else { return };
-        tracing::info!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
+        if to == Health::Down {
+            tracing::warn!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
+        } else {
+            tracing::info!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
+        }
         self.tell(Fact::Health(Arc::new(HealthChange {
             at: self.clock.now(),
             tier: found.spec.tier,

@@ -12,7 +12,7 @@ use super::feed::Feed;
 use super::glyph::{self, Glyphs};
 use super::keymap::Keymap;
 use super::layout::{Layout, Pane};
-use super::overlay::confirm::{Confirm, Matter};
+use super::overlay::confirm::Confirm;
 use super::overlay::detail::Subject;
 use super::overlay::palette::Palette;
 use super::overlay::toast::Toasts;
@@ -170,8 +170,8 @@ pub struct App {
     pub faults: Option<Faults>,
     /// Since when a second ctrl-c or `q` leaves.
     pub armed: Option<Timestamp>,
-    /// What turns the last change of the fleet around.
-    pub undo: Option<Matter>,
+    /// What turns the latest changes of the fleet around, the last one last.
+    pub undo: Vec<Command>,
     /// Parts of the fleet whose admin state was asked to change and that the engine has not confirmed yet.
     pub requested: Vec<Target>,
     /// Whether the input has to be foreseen anew before the next frame.
@@ -235,7 +235,7 @@ impl App {
             read_only: ui.read_only,
             faults: None,
             armed: None,
-            undo: None,
+            undo: Vec::new(),
             requested: Vec::new(),
             forecast_due: false,
             forecast_old: false,

@@ -96,6 +96,12 @@ fn on_key(app: &mut App, event: KeyEvent) {
         on_overlay_key(app, overlay, event, action);
         return;
     }
+    // Tab completes a command. Where there is nothing to complete it must not lead away: what is typed next would be keys.
+    if app.focus == Pane::Prompt && event.code == KeyCode::Tab && app.prompt.text().starts_with('/') {
+        app.prompt.proposal_key(event);
+        app.foresee();
+        return;
+    }
     if app.focus == Pane::Prompt && app.prompt.proposal_key(event) {
         // To propose anew is to begin with the first one again: only a new text does that.
         if event.code == KeyCode::Tab {
@@ -167,6 +173,7 @@ fn on_overlay_key(app: &mut App, overlay: Overlay, event: KeyEvent, action: Opti
             match confirm.key(event, &snapshot.fleet, app.now) {
                 confirm::Answer::Stay => app.overlay = Some(Overlay::Confirm(confirm)),
                 confirm::Answer::No => {}
+                confirm::Answer::Yes(command) if confirm.undoes() => app.turn_around(command),
                 confirm::Answer::Yes(command) => app.order(command),
             }
         }

@@ -175,8 +175,7 @@ impl Layout {
         let mut rest = area;
         layout.header = take_top(&mut rest, 1);
         if size == Size::Tiny {
-            let shown = if wishes.focus.is_screen() { wishes.focus } else { Pane::Prompt };
-            layout.panes[shown.index()] = rest;
+            layout.panes[wishes.focus.index()] = rest;
             return layout;
         }
         layout.footer = take_bottom(&mut rest, 1);

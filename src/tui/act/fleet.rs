@@ -1,14 +1,20 @@
 //! Actions that change the fleet. All of them ask first.
 
+use std::sync::Arc;
+
 use crate::domain::fleet::AdminState;
 use crate::domain::judgement::Judgement;
 use crate::domain::tier::Target;
+use crate::domain::time::Timestamp;
 use crate::engine::Command;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Effect, Overlay};
 use crate::tui::feed::Kind;
 use crate::tui::layout::Pane;
-use crate::tui::overlay::confirm::{Confirm, Matter, Verb};
+use crate::tui::overlay::confirm::{Confirm, Verb};
+
+/// Changes that can be undone one after the other.
+const UNDO: usize = 32;
 
 impl App {
     pub(super) fn ask_selected(&mut self, verb: Verb) {
@@ -28,9 +34,7 @@ impl App {
         }
         let Some(snapshot) = self.live.clone() else { return };
         let pinned = snapshot.fleet.pins.iter().any(|pin| *pin.target == target);
-        // A pin set a moment ago may not be in the snapshot yet.
-        let undone = self.undo == Some(Matter::Part(verb, target.clone()));
-        if verb == Verb::Unpin && !pinned && !undone {
+        if verb == Verb::Unpin && !pinned {
             self.toasts.say(format!("nothing is pinned to {target}"), self.now);
             return;
         }
@@ -49,12 +53,14 @@ impl App {
         self.overlay = Some(Overlay::Confirm(Box::new(Confirm::limit(snapshot.fleet.spend.daily_limit))));
     }
 
-    /// Asks whether the last change of the fleet shall be turned around.
+    /// Asks whether the last change that is not undone yet shall be turned around.
     pub(super) fn ask_to_undo(&mut self) {
-        match self.undo.clone() {
-            Some(Matter::Part(verb, target)) => self.ask(verb, target),
-            Some(Matter::Limit) => self.ask_limit(),
-            None => self.toasts.say("nothing was changed from here yet", self.now),
+        if self.refuses_changes() {
+            return;
+        }
+        match self.undo.last() {
+            Some(command) => self.overlay = Some(Overlay::Confirm(Box::new(Confirm::undo(command.clone())))),
+            None => self.toasts.say("there is nothing to undo: no change was made from here", self.now),
         }
     }
 
@@ -65,31 +71,60 @@ impl App {
         self.read_only
     }
 
-    /// Sends a command, and remembers how to turn it around.
+    /// Sends a command, and remembers what would turn it around.
     pub fn order(&mut self, command: Command) {
-        let part = |verb, target: &Target| Some(Matter::Part(verb, target.clone()));
-        let undo = match &command {
-            Command::SetAdmin { target, state: AdminState::Ready, .. } => {
-                let before = self.live.as_ref().and_then(|one| one.fleet.admin(target)).map(|admin| admin.state);
-                match before {
-                    Some(AdminState::Drain) => part(Verb::Drain, target),
-                    Some(AdminState::Maint) => part(Verb::Maint, target),
-                    Some(AdminState::Ready) | None => None,
-                }
+        if let Some(inverse) = self.inverse(&command) {
+            if self.undo.len() == UNDO {
+                self.undo.remove(0);
             }
-            Command::SetAdmin { target, .. } => part(Verb::Ready, target),
-            Command::Pin { target, .. } => part(Verb::Unpin, target),
-            Command::Unpin { target } => part(Verb::Pin, target),
-            Command::SetDailyLimit(_) => Some(Matter::Limit),
-            Command::Kill { .. } | Command::Judge { .. } | Command::Probe(_) | Command::Cancel(_) => None,
-        };
-        if undo.is_some() {
-            self.undo = undo;
+            self.undo.push(inverse);
         }
+        self.send_command(command);
+    }
+
+    /// Sends the command that turns the last change around; the change before it is then the last one.
+    pub fn turn_around(&mut self, command: Command) {
+        self.undo.pop();
+        self.send_command(command);
+    }
+
+    fn send_command(&mut self, command: Command) {
         if let Command::SetAdmin { target, .. } = &command {
             self.requested.push(target.clone());
         }
         self.effect(Effect::Command(command));
+    }
+
+    /// What would bring the fleet back to how it is now; `None` for what changes nothing in it, or cannot be taken back.
+    fn inverse(&self, command: &Command) -> Option<Command> {
+        let fleet = &self.live.as_ref()?.fleet;
+        let left = |until: Option<Timestamp>| until.map(|until| until.since(self.now));
+        Some(match command {
+            Command::SetAdmin { target, .. } => {
+                let before = fleet.admin(target)?;
+                let state = before.state_at(self.now);
+                let held = state != AdminState::Ready;
+                Command::SetAdmin {
+                    target: target.clone(),
+                    state,
+                    lasts: left(before.until).filter(|_| held),
+                    reason: if held { Arc::clone(&before.reason) } else { Arc::from("") },
+                }
+            }
+            Command::Pin { target, .. } => Command::Unpin { target: target.clone() },
+            Command::Unpin { target } => {
+                let pin = fleet.pins.iter().rev().find(|pin| *pin.target == *target)?;
+                Command::Pin {
+                    target: target.clone(),
+                    scope: pin.scope.clone(),
+                    only: pin.only,
+                    lasts: left(pin.until),
+                    reason: Arc::clone(&pin.reason),
+                }
+            }
+            Command::SetDailyLimit(_) => Command::SetDailyLimit(fleet.spend.daily_limit),
+            Command::Kill { .. } | Command::Judge { .. } | Command::Probe(_) | Command::Cancel(_) => return None,
+        })
     }
 
     /// The engine had its say about a command.
@@ -109,10 +144,13 @@ impl App {
         }
         self.answered(command);
         let mut words = format!("done: {}", command.words());
-        let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| self.undo.is_some());
-        let changes = matches!(command, Command::SetAdmin { .. } | Command::Pin { .. } | Command::Unpin { .. });
+        let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| !self.undo.is_empty());
+        let changes = matches!(
+            command,
+            Command::SetAdmin { .. } | Command::Pin { .. } | Command::Unpin { .. } | Command::SetDailyLimit(_)
+        );
         if let Some(key) = key.filter(|_| changes) {
-            words.push_str(&format!(" ({key} turns it around)"));
+            words.push_str(&format!(" ({key} undoes the last change)"));
         }
         self.toasts.say(words, self.now);
     }

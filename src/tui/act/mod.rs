@@ -197,6 +197,9 @@ impl App {
         let ring: &[Pane] = if self.focus.is_screen() { &Pane::SCREENS } else { &Pane::BOARD };
         let at = ring.iter().position(|pane| *pane == self.focus).unwrap_or(0);
         let by = if by == usize::MAX { ring.len() - 1 } else { by };
+        if self.focus == Pane::Prompt {
+            self.left_prompt = Some(self.now);
+        }
         self.focus = ring[(at + by) % ring.len()];
     }
 

@@ -110,7 +110,10 @@ pub fn rows_note(ctx: &Ctx<'_>, rows: &RowList) -> Line<'static> {
 pub fn unread_words(ctx: &Ctx<'_>, rows: &RowList) -> Line<'static> {
     match rows.unread() {
         0 => Line::default(),
-        new => Line::from(ctx.span(Role::Accent, format!(" {new} new, G to follow "))),
+        new => {
+            let key = if rows.is_reversed() { "g" } else { "G" };
+            Line::from(ctx.span(Role::Accent, format!(" {new} new, {key} to follow ")))
+        }
     }
 }
 

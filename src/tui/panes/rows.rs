@@ -119,7 +119,7 @@ impl RowList {
         }
         let at = selected.and_then(|number| self.visible.iter().position(|one| *one == number));
         match at {
-            _ if self.following => self.cursor.index = self.visible.len().saturating_sub(1),
+            _ if self.following => self.cursor.index = self.edge(),
             Some(index) => {
                 // What is read stays where it is on the screen, whatever comes or goes around it.
                 let shift = index as isize - self.cursor.index as isize;
@@ -157,14 +157,15 @@ impl RowList {
         if self.following { 0 } else { self.visible.iter().filter(|number| **number >= self.new_from).count() }
     }
 
-    /// Moves the selection; following ends above the last row and starts again on it.
+    /// Moves the selection; following ends away from the newest row and starts again on it.
     pub fn step(&mut self, by: isize) {
         self.cursor.step(by, self.visible.len());
-        self.following = self.cursor.index + 1 >= self.visible.len();
+        self.following = self.cursor.index == self.edge();
     }
 
     /// Sorts by the next column.
     pub const fn sort_next(&mut self) {
+        self.following = true;
         self.order = match self.order {
             Order::Time => Order::Cost,
             Order::Cost => Order::Duration,
@@ -172,9 +173,21 @@ impl RowList {
         };
     }
 
-    /// Turns the order around.
-    pub const fn sort_reverse(&mut self) {
+    /// Turns the order around. What comes first then is what was asked for, so that is where the selection goes.
+    pub fn sort_reverse(&mut self) {
         self.reversed = !self.reversed;
+        self.following = true;
+    }
+
+    /// Where the newest, dearest or slowest row stands: last, or first where the order is turned around.
+    const fn edge(&self) -> usize {
+        if self.reversed { 0 } else { self.visible.len().saturating_sub(1) }
+    }
+
+    /// Whether the order is turned around, so that what is newest stands first.
+    #[must_use]
+    pub const fn is_reversed(&self) -> bool {
+        self.reversed
     }
 
     /// The order in words; nothing for the usual one.

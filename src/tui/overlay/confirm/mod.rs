@@ -61,6 +61,8 @@ pub enum Matter {
     Part(Verb, Target),
     /// What may be spent today.
     Limit,
+    /// A command that turns an earlier one around.
+    Undo(Command),
 }
 
 /// How long it lasts.
@@ -143,12 +145,25 @@ impl Confirm {
         Self::of(Matter::Limit, Field::Amount, amount)
     }
 
+    /// Asks whether to turn an earlier change around with this command.
+    #[must_use]
+    pub fn undo(command: Command) -> Self {
+        Self::of(Matter::Undo(command), Field::Cancel, String::new())
+    }
+
+    /// Whether it is about turning an earlier change around.
+    #[must_use]
+    pub const fn undoes(&self) -> bool {
+        matches!(self.matter, Matter::Undo(_))
+    }
+
     /// The change in question; `None` where it changes no routing, or where its amount cannot be read.
     fn change(&self) -> Option<Change> {
-        let Matter::Part(verb, target) = &self.matter else {
-            return self.limit_typed().ok().map(|limit| Change::DailyLimit { limit });
+        let (verb, target) = match &self.matter {
+            Matter::Part(verb, target) => (verb, target.clone()),
+            Matter::Limit => return self.limit_typed().ok().map(|limit| Change::DailyLimit { limit }),
+            Matter::Undo(command) => return change_of(command),
         };
-        let target = target.clone();
         match verb {
             Verb::Drain => Some(Change::Admin { target, state: AdminState::Drain }),
             Verb::Maint => Some(Change::Admin { target, state: AdminState::Maint }),
@@ -209,6 +224,7 @@ impl Confirm {
         let mut fields = Vec::new();
         match &self.matter {
             Matter::Limit => fields.push(Field::Amount),
+            Matter::Undo(_) => {}
             Matter::Part(verb, _) => {
                 if verb.lasts() {
                     fields.push(Field::Lasts);
@@ -261,7 +277,9 @@ impl Confirm {
             KeyCode::Enter => match self.field {
                 Field::Cancel => return Answer::No,
                 Field::Do => return self.confirm(name.as_deref()),
-                _ => self.field = go(at + 1),
+                // Who has typed goes on to the button: two Enters must not throw the text away.
+                Field::Reason | Field::Amount | Field::Name => self.field = Field::Do,
+                Field::Lasts | Field::Scope | Field::Only => self.field = go(at + 1),
             },
             KeyCode::Backspace => {
                 if let Some((text, _)) = self.text() {
@@ -283,8 +301,9 @@ impl Confirm {
             KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') => {
                 self.turn(key.code == KeyCode::Left, go(at + 1), go(at + fields.len() - 1));
             }
-            KeyCode::Char('n') => return Answer::No,
-            // One stray key never does it: the first `y` goes to the button, the second presses it.
+            // One stray key never does it, nor closes the dialog under the rest of a word.
+            KeyCode::Char('n') => self.field = Field::Cancel,
+            // The first `y` goes to the button, the second presses it.
             KeyCode::Char('y') if self.field == Field::Do => return self.confirm(name.as_deref()),
             KeyCode::Char('y') => self.field = Field::Do,
             _ => {}
@@ -336,8 +355,10 @@ impl Confirm {
     }
 
     fn command(&self) -> Result<Command, String> {
-        let Matter::Part(verb, target) = &self.matter else {
-            return self.limit_typed().map(Command::SetDailyLimit);
+        let (verb, target) = match &self.matter {
+            Matter::Part(verb, target) => (verb, target),
+            Matter::Limit => return self.limit_typed().map(Command::SetDailyLimit),
+            Matter::Undo(command) => return Ok(command.clone()),
         };
         let (lasts, reason) = (EXPIRIES[self.expiry].0, Arc::from(self.reason.trim()));
         let target = target.clone();
@@ -351,6 +372,19 @@ impl Confirm {
             Verb::Kill => Command::Kill { target },
         })
     }
+}
+
+/// What a command changes in the fleet; `None` where it changes no routing.
+fn change_of(command: &Command) -> Option<Change> {
+    Some(match command {
+        Command::SetAdmin { target, state, .. } => Change::Admin { target: target.clone(), state: *state },
+        Command::Pin { target, scope, only, .. } => {
+            Change::Pin { target: target.clone(), scope: scope.clone(), only: *only }
+        }
+        Command::Unpin { target } => Change::Unpin { target: target.clone() },
+        Command::SetDailyLimit(limit) => Change::DailyLimit { limit: *limit },
+        Command::Kill { .. } | Command::Judge { .. } | Command::Probe(_) | Command::Cancel(_) => return None,
+    })
 }
 
 fn short_name(target: &Target) -> String {

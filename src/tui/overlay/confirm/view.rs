@@ -23,6 +23,7 @@ impl Confirm {
             Matter::Part(Verb::Kill, _) => "end them",
             Matter::Part(verb, _) => verb.word(),
             Matter::Limit => "set",
+            Matter::Undo(_) => "undo",
         }
     }
 
@@ -30,17 +31,24 @@ impl Confirm {
         match &self.matter {
             Matter::Part(verb, target) => format!("{} {target}?", verb.word()),
             Matter::Limit => "what may be spent today?".to_owned(),
+            Matter::Undo(command) => format!("undo: {}?", command.words()),
         }
     }
 
     /// What follows, in words, gravest last.
     fn consequences(&self, fleet: &Fleet, now: Timestamp) -> Vec<(Role, String)> {
-        let Matter::Part(verb, target) = &self.matter else {
-            let used = fleet.spend.today_total();
-            return vec![
-                (Role::Text, format!("{used} of it are used already; empty for no limit")),
-                (Role::Dim, "holds until the program ends".to_owned()),
-            ];
+        let (verb, target) = match &self.matter {
+            Matter::Part(verb, target) => (verb, target),
+            Matter::Limit => {
+                let used = fleet.spend.today_total();
+                return vec![
+                    (Role::Text, format!("{used} of it are used already; empty for no limit")),
+                    (Role::Dim, "holds until the program ends".to_owned()),
+                ];
+            }
+            Matter::Undo(_) => {
+                return vec![(Role::Text, "brings it back to how it was before the last change".to_owned())];
+            }
         };
         let in_flight = fleet.in_flight(target);
         let oldest = fleet.oldest_in_flight(target).map(|at| format!(", oldest {}", text::age(now.since(at))));
@@ -57,7 +65,7 @@ impl Confirm {
             n => (Role::Text, format!("{n} tiers are left to serve")),
         };
         let private = || (Role::Dim, "private prompts still stay on this machine".to_owned());
-        match verb {
+        let mut consequences = match verb {
             Verb::Drain => {
                 vec![(Role::Text, "takes no new requests; probes go on".to_owned()), (Role::Text, finish), left_words]
             }
@@ -81,7 +89,11 @@ impl Confirm {
                 (Role::Text, "what has no answer yet goes to its next candidate".to_owned()),
                 (Role::Warn, "answers under way are cut off".to_owned()),
             ],
+        };
+        if let Some(words) = at_present(fleet, target, now).filter(|_| *verb != Verb::Kill) {
+            consequences.insert(0, (Role::Warn, words));
         }
+        consequences
     }
 
     /// What the change would do to the requests of late.
@@ -193,7 +205,7 @@ impl Confirm {
             Field::Lasts => &[("left/right", "how long"), ("y", "to the button")],
             Field::Scope => &[("left/right", "what"), ("y", "to the button")],
             Field::Only => &[("space", "on or off"), ("y", "to the button")],
-            Field::Name | Field::Reason | Field::Amount => &[("enter", "next")],
+            Field::Name | Field::Reason | Field::Amount => &[("enter", "to the button")],
         };
         own.iter()
             .chain(&[("tab", "next field"), ("esc", "cancel")])
@@ -208,7 +220,17 @@ fn button(ctx: &Ctx<'_>, words: &str, focused: bool, ready: bool) -> Span<'stati
         (false, true) => Role::Text,
         (false, false) => Role::Dim,
     };
-    ctx.span(role, format!("[ {words} ]"))
+    let mark = if focused { ctx.glyphs.pointer } else { " " };
+    ctx.span(role, format!("[{mark}{words} ]"))
+}
+
+/// Why a part of the fleet takes no requests as it is; `None` where it does.
+fn at_present(fleet: &Fleet, target: &Target, now: Timestamp) -> Option<String> {
+    let mut reasons = fleet.within(target).filter(|(_, model)| model.offered).map(|(backend, model)| {
+        fleet.backend_routable(backend, now).and_then(|()| fleet.model_routable(model, now)).err()
+    });
+    let first = reasons.next()??;
+    reasons.all(|reason| reason.is_some()).then(|| format!("takes no requests as it is: {first}"))
 }
 
 fn serves_without(fleet: &Fleet, tier: Tier, target: &Target, now: Timestamp) -> bool {

@@ -136,6 +136,10 @@ impl PromptPane {
             KeyCode::Up if plain && row == 0 => self.recall(true),
             KeyCode::Down if plain && row + 1 == self.input.lines().len() => self.recall(false),
             // These would be undone by the next key of the widget's own emacs set, or clash with ours.
+            // As in a shell; the widget's own meaning would be to undo.
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                self.input.delete_line_by_head();
+            }
             KeyCode::Char('m') if key.modifiers.contains(KeyModifiers::CONTROL) => {}
             _ => {
                 self.input.input(key);
