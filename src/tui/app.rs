@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use super::backing::{Faults, LogLine};
-use super::feed::Feed;
+use super::feed::{Feed, UNSERVED_WINDOW, Unserved};
 use super::glyph::{self, Glyphs};
 use super::keymap::Keymap;
 use super::layout::{Layout, Pane};
@@ -34,7 +34,7 @@ use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
-use crate::engine::warnings::{Warning, warnings};
+use crate::engine::warnings::{Severity, Warning, warnings};
 use crate::engine::{Command, Snapshot};
 
 /// How often the input is foreseen anew while only the fleet changes.
@@ -118,6 +118,8 @@ pub struct App {
     pub warnings: Vec<Warning>,
     /// Where the program's log is kept, if it is.
     pub log_file: Option<String>,
+    /// Requests of late that nobody served.
+    pub unserved: Option<Unserved>,
     /// Lines of the program's log, newest last.
     pub log: Vec<LogLine>,
     /// The prompt pane.
@@ -208,6 +210,7 @@ impl App {
             overlay: None,
             toasts,
             warnings: Vec::new(),
+            unserved: None,
             log_file: None,
             log: Vec::new(),
             prompt: PromptPane::default(),
@@ -256,6 +259,11 @@ impl App {
     /// A new snapshot came in.
     pub fn see(&mut self, snapshot: Arc<Snapshot>) {
         self.warnings = warnings(&snapshot, self.probe_every, &self.zone, self.now);
+        self.unserved = self.feed.unserved(self.now);
+        if let Some(unserved) = &self.unserved {
+            self.warnings.push(unserved_warning(unserved));
+            self.warnings.sort_by_key(|warning| warning.severity);
+        }
         self.gpu.remember(&snapshot.telemetry);
         // What is typed would perhaps go elsewhere now.
         self.forecast_old = !self.prompt.is_blank();
@@ -296,4 +304,17 @@ impl App {
     pub fn effect(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }
+}
+
+/// Requests that fail are what an operator is there for; one in five of them is an outage.
+fn unserved_warning(unserved: &Unserved) -> Warning {
+    let Unserved { requests, of, why } = unserved;
+    let severity = if requests * 5 >= *of { Severity::Critical } else { Severity::Warning };
+    let minutes = UNSERVED_WINDOW.as_secs() / 60;
+    let (reason, remedy) = match why {
+        Some((reason, remedy)) => (format!(": {reason}"), remedy.clone()),
+        None => (String::new(), "see the failed ones among the requests: 7, then /failed".to_owned()),
+    };
+    let words = format!("{requests} of {of} requests of the last {minutes} min got no answer{reason}");
+    Warning { severity, target: None, words, remedy }
 }

@@ -1,6 +1,6 @@
 //! What was decided, done and observed, as rows: built from the engine's facts, bounded, and never moved under a reader.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use crate::domain::decision::Decision;
 use crate::domain::id::RequestId;
 use crate::domain::judgement::Judgement;
 use crate::domain::money::{Cost, CostBasis, Money};
+use crate::domain::rejection::Rejection;
 use crate::domain::time::Timestamp;
-use crate::engine::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction};
+use crate::engine::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction, Outcome};
 
 /// Rows kept.
 const ROWS: usize = 2_000;
@@ -78,6 +79,20 @@ pub struct Row {
     pub kind: Kind,
 }
 
+/// Requests of late that ended without a whole answer, for other reasons than their callers'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unserved {
+    /// How many.
+    pub requests: usize,
+    /// How many ended in the same time, these included.
+    pub of: usize,
+    /// What stood in the way of most of those that nobody could serve, and what would let them through.
+    pub why: Option<(String, String)>,
+}
+
+/// How far back [`Feed::unserved`] looks.
+pub const UNSERVED_WINDOW: Duration = Duration::from_secs(300);
+
 /// The rows, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Feed {
@@ -109,6 +124,28 @@ impl Feed {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.rows.iter().rev().take(200).any(|row| matches!(&row.kind, Kind::Request(r) if r.finished.is_none()))
+    }
+
+    /// The requests of the last minutes that nobody served; `None` where all were.
+    #[must_use]
+    pub fn unserved(&self, now: Timestamp) -> Option<Unserved> {
+        let (mut requests, mut of) = (0, 0);
+        let mut reasons: BTreeMap<&'static str, (usize, &Rejection)> = BTreeMap::new();
+        for row in self.rows.iter().rev().take_while(|row| now.since(row.at) <= UNSERVED_WINDOW) {
+            let Kind::Request(request) = &row.kind else { continue };
+            let Some(end) = &request.finished else { continue };
+            of += 1;
+            if !matches!(end.outcome, Outcome::NoRoute | Outcome::Failed | Outcome::Cut) {
+                continue;
+            }
+            requests += 1;
+            if let Some(reason) = request.decision.obstacle().filter(|_| end.outcome == Outcome::NoRoute) {
+                reasons.entry(reason.code()).or_insert((0, reason)).0 += 1;
+            }
+        }
+        let most = reasons.into_values().max_by_key(|(count, _)| *count);
+        let why = most.map(|(_, reason)| (reason.to_string(), reason.remedy()));
+        (requests > 0).then_some(Unserved { requests, of, why })
     }
 
     /// Some facts were missed.

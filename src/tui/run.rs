@@ -80,6 +80,8 @@ pub struct ExitSummary {
     pub tiers: [Book; 4],
     /// What it cost.
     pub cost: Money,
+    /// The part of it that rented machines cost, used or idle.
+    pub rented: Money,
     /// Whether the tiers were simulated, so that nobody pays.
     pub simulated: bool,
 }
@@ -91,6 +93,7 @@ impl ExitSummary {
             requests: snapshot.accepted,
             tiers: snapshot.fleet.spend.session,
             cost: snapshot.fleet.spend.session_total(),
+            rented: snapshot.fleet.spend.rented,
             simulated: snapshot.simulated,
         }
     }
@@ -108,8 +111,11 @@ impl fmt::Display for ExitSummary {
                 let share = super::text::percent(i64::from(of.attempts), i64::from(attempts)).unwrap_or(0.0);
                 let unknown = if of.unknown > 0 { format!(" +{} unknown", of.unknown) } else { String::new() };
                 let amount = super::text::money(of.amount, of.estimated > Money::ZERO);
-                write!(f, "\n  {tier:<9}{share:>3.0}%  {amount}{unknown}")?;
+                write!(f, "\n  {tier:<9}{share:>3.0}% of calls  {amount}{unknown}")?;
             }
+        }
+        if self.rented > Money::ZERO {
+            write!(f, "\n  {:<9}{:>13}  {}", "rented", "", super::text::money(self.rented, true))?;
         }
         Ok(())
     }
@@ -343,6 +349,7 @@ impl Desk {
     /// Works out where what is typed would go: once a frame at the most, however fast the keys come.
     fn foresee(&mut self) {
         if let Some((prompt, demands)) = self.app.forecast_request() {
+            self.app.prompt.asked = prompt.messages.len().saturating_sub(1);
             self.app.prompt.forecast = Some(Arc::new(self.backing.explain(&prompt, &demands)));
         }
     }
@@ -466,12 +473,16 @@ impl Desk {
             }
             Effect::Compare(text, tiers, demands) => {
                 let prompt = self.app.session.prompt(&text);
-                let serves = |tier: &Tier| {
-                    let demands = Constraints { tier: Some(*tier), fallback: false, ..demands.clone() };
-                    self.backing.explain(&prompt, &demands).chosen().is_some()
-                };
-                let able: Vec<Tier> = tiers.into_iter().filter(serves).collect();
-                self.app.open_comparison(&text, &able, &demands);
+                let (mut able, mut unable) = (Vec::new(), None);
+                for tier in tiers {
+                    let demands = Constraints { tier: Some(tier), fallback: false, ..demands.clone() };
+                    let decision = self.backing.explain(&prompt, &demands);
+                    match decision.chosen() {
+                        Some(_) => able.push(tier),
+                        None => unable = unable.or_else(|| decision.obstacle().map(ToString::to_string)),
+                    }
+                }
+                self.app.open_comparison(&text, &able, unable.as_deref(), &demands);
             }
             Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw => {}
         }

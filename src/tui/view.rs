@@ -113,6 +113,7 @@ fn paint(app: &mut App, area: Rect, changes: &Cell<Option<Duration>>, buf: &mut 
         mouse: app.mouse,
         version: app.version,
         warnings: app.warnings.iter().filter(|warning| warning.severity < Severity::Notice).count(),
+        unserved: app.unserved.as_ref().map_or(0, |unserved| unserved.requests),
         warning_row: !layout.warning.is_empty(),
     };
     header::header(&ctx, modes, layout.header, buf);

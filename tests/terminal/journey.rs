@@ -47,7 +47,7 @@ fn from_the_first_key_to_the_last() {
     terminal.press("\r");
     terminal
         .wait_for("the dialog gone", |screen| !screen.contains("drain tier claude?") && !screen.contains("DRAINED"));
-    terminal.press("d\x1b[Awindow of an hour\x1b[B\x1b[B\r");
+    terminal.press("d\x1b[Awindow of an hour\r\r");
     terminal.wait_for("the drain, done", |screen| screen.contains("DRAINED"));
     // New rows come all the time: the filter holds on to the one that tells of it.
     terminal.press("6/drained\r");
@@ -55,7 +55,7 @@ fn from_the_first_key_to_the_last() {
     terminal.press("2");
     // And undone.
     terminal.press("U");
-    terminal.wait_for("the way back", |screen| screen.contains("make ready tier claude?"));
+    terminal.wait_for("the way back", |screen| screen.contains("undo: make ready tier claude?"));
     terminal.press("yy");
     terminal.wait_for("the tier back", |screen| !screen.contains("DRAINED") && screen.contains("4/4"));
 

@@ -163,6 +163,10 @@ impl Fleet {
                 model.summary = model.history.window.summary(now);
             }
         }
+        if let Some(sample) = &result.sample {
+            Arc::make_mut(&mut backend.window).push(*sample);
+            backend.summary = backend.window.summary(now);
+        }
         match result.failure {
             None => backend.attempt_succeeded(&permit),
             Some(failure) => backend.attempt_failed(&permit, failure, now),
@@ -246,8 +250,14 @@ impl Fleet {
         for backend in &mut self.backends {
             let expired = |admin: &Admin| admin.until.is_some_and(|until| now >= until);
             let old = |model: &Model| expired(&model.admin) || model.history.window.has_old(now);
-            if expired(&backend.admin) || backend.models.iter().any(old) {
+            let stale = backend.window.has_old(now);
+            if expired(&backend.admin) || stale || backend.models.iter().any(old) {
                 let backend = Arc::make_mut(backend);
+                if stale {
+                    let window = Arc::make_mut(&mut backend.window);
+                    window.forget_old(now);
+                    backend.summary = window.summary(now);
+                }
                 backend.admin.expire(now);
                 for model in &mut backend.models {
                     model.admin.expire(now);
@@ -356,16 +366,8 @@ impl Backend {
         }
     }
 
-    /// Attempts and failed ones among them, over all models' windows.
-    #[must_use]
-    pub fn attempts(&self) -> (u32, u32) {
-        self.models
-            .iter()
-            .fold((0, 0), |(count, failed), model| (count + model.summary.count, failed + model.summary.failed))
-    }
-
     fn judge_error_ratio(&mut self) {
-        let (count, failed) = self.attempts();
+        let Summary { count, failed, .. } = self.summary;
         #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
         let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
         if failing && self.health == Health::Up {

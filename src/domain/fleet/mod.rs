@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::health::{Breaker, Health};
 use super::id::{BackendId, ModelId};
 use super::judgement::Judged;
-use super::latency::{History, Summary};
+use super::latency::{History, Summary, Window};
 use super::money::Money;
 use super::price::Pricing;
 use super::privacy::Reach;
@@ -235,6 +235,11 @@ pub struct Backend {
     pub probe_took: Option<Duration>,
     /// Its models.
     pub models: Vec<Model>,
+    /// The latest attempts of all its models.
+    #[serde(skip)]
+    pub window: Arc<Window>,
+    /// What the window said when it last changed.
+    pub summary: Summary,
 }
 
 /// The state of a whole tier.
@@ -452,6 +457,8 @@ impl Backend {
             probed_at: None,
             probe_took: None,
             models: models.into_iter().map(|(id, spec)| Model::new(id, spec, true)).collect(),
+            window: Arc::default(),
+            summary: Summary::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::fleet::{Admin, AdminState, Fleet, Pin, PinScope};
 use super::latency::Percentiles;
 use super::money::Money;
 use super::policy::Policy;
+use super::privacy::Reach;
 use super::tier::Target;
 use super::time::Timestamp;
 
@@ -177,7 +178,7 @@ pub fn foresee<'a>(
             }
             (Some(_), None) => {
                 let why = would.obstacle().map_or_else(|| "there is no backend".to_owned(), ToString::to_string);
-                *lost.entry(why).or_default() += 1;
+                *lost.entry(format!("{}{why}", bound_to(&matter))).or_default() += 1;
             }
             (None, Some(_)) => foreseen.gained += 1,
             (None, None) => {}
@@ -189,6 +190,22 @@ pub fn foresee<'a>(
     foreseen.lost.sort_by_key(|one| std::cmp::Reverse(one.requests));
     (foreseen.before, foreseen.after) = (before.totals(foreseen.span), after.totals(foreseen.span));
     foreseen
+}
+
+/// What kept a request to those few that could serve it, so that nobody can stand in.
+fn bound_to(matter: &Matter<'_>) -> &'static str {
+    let wanted = matter.constraints;
+    if !matter.verdict.permits(Reach::Outside) {
+        "private, and "
+    } else if wanted.tier.is_some() || wanted.backend.is_some() || wanted.model.is_some() {
+        "asked for by name, and "
+    } else if wanted.max_latency_ms.is_some() {
+        "urgent, and "
+    } else if wanted.max_cost.is_some() {
+        "cheap, and "
+    } else {
+        ""
+    }
 }
 
 /// From where to where, at the first level at which the two differ; `None` where they do not.

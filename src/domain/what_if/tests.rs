@@ -106,7 +106,7 @@ fn private_prompts_without_their_last_candidate_are_lost_and_the_reason_is_told(
     let recent = [asked("hi", Privacy::High, 2), asked(REWARD, Privacy::Standard, 1)].concat();
     let foreseen = ahead(&recent, &admin(Tier::Local, AdminState::Drain), &fleet());
     let lost = |why: &str, requests| Loss { why: why.to_owned(), requests };
-    assert_eq!(foreseen.lost, [lost("tier drained", 2)]);
+    assert_eq!(foreseen.lost, [lost("private, and tier drained", 2)]);
     assert_eq!(foreseen.moves, [way(Tier::Local, Tier::Gpu, 1)]);
     assert_eq!((foreseen.before.served, foreseen.after.served), (3, 1));
 }

@@ -80,13 +80,13 @@ impl Foreseen {
         told.iter().map(line).collect()
     }
 
-    /// Per hour where there is a rate; else what these requests alone come to.
+    /// What these requests cost, rented machines aside: per hour where there is a rate, else in all.
     fn cost(&self) -> String {
         let (before, after) = (&self.before, &self.after);
         if let (Some(now), Some(then)) = (before.cost_per_hour, after.cost_per_hour) {
-            return format!("cost {}, then {}", amount(now, "/h", before), amount(then, "/h", after));
+            return format!("their cost {}, then {}", amount(now, "/h", before), amount(then, "/h", after));
         }
-        format!("cost -/h; these alone {}, then {}", amount(before.cost, "", before), amount(after.cost, "", after))
+        format!("their cost in all {}, then {}", amount(before.cost, "", before), amount(after.cost, "", after))
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
             "  claude to frontier  31 (26 %)",
             "  claude to local      7 (6 %)",
             "  2 would fail: 1 finding must stay on this machine",
-            "cost ~$1.20/h, then ~$2.10/h",
+            "their cost ~$1.20/h, then ~$2.10/h",
             "first token p95 1.9 s, then 3.1 s",
         ];
         assert_eq!(foreseen().sentences(), expected);
@@ -180,7 +180,7 @@ mod tests {
         let (before, after) = (short(foreseen.before), short(foreseen.after));
         let sentences = Foreseen { span: Duration::ZERO, before, after, ..foreseen }.sentences();
         assert_eq!(sentences[0], "38 of 120 requests would move:");
-        assert!(sentences.contains(&"cost -/h; these alone ~$0.300, then ~$0.525".to_owned()), "{sentences:?}");
+        assert!(sentences.contains(&"their cost in all ~$0.300, then ~$0.525".to_owned()), "{sentences:?}");
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         let mut foreseen = foreseen();
         (foreseen.before.unpriced, foreseen.after) = (4, Totals { unpriced: 118, ..totals(118, 0.0, 90) });
         let sentences = foreseen.sentences();
-        assert!(sentences.contains(&"cost ~$1.20/h + 4 unknown, then unknown".to_owned()), "{sentences:?}");
+        assert!(sentences.contains(&"their cost ~$1.20/h + 4 unknown, then unknown".to_owned()), "{sentences:?}");
         assert!(sentences.contains(&"first token p95 1.9 s, then 90 ms".to_owned()), "{sentences:?}");
     }
 

@@ -129,7 +129,7 @@ async fn a_dropped_answer_cancels_the_request_and_blames_nobody() {
     assert_eq!(finished.outcome, crate::engine::Outcome::Cancelled);
     let snapshot = bench.engine.snapshot();
     let claude = snapshot.fleet.of_tier(Tier::Claude).next().expect("there is one");
-    assert_eq!(claude.attempts(), (0, 0));
+    assert_eq!((claude.summary.count, claude.summary.failed), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,10 +193,10 @@ async fn a_backend_is_not_blamed_for_the_time_that_others_used_up() {
     }
     let snapshot = bench.engine.snapshot();
     let frontier = snapshot.fleet.of_tier(Tier::Frontier).next().expect("there is one");
-    assert_eq!(frontier.attempts(), (0, 0));
+    assert_eq!((frontier.summary.count, frontier.summary.failed), (0, 0));
     assert_eq!(frontier.breaker.allows(snapshot.at), Ok(()));
     let claude = snapshot.fleet.of_tier(Tier::Claude).next().expect("there is one");
-    assert!(claude.attempts().1 >= 2);
+    assert!(claude.summary.failed >= 2);
 }
 
 #[tokio::test(start_paused = true)]

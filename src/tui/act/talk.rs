@@ -108,14 +108,12 @@ impl App {
         self.effect(Effect::Compare(text, tiers, demands));
     }
 
-    /// Opens a comparison between tiers that can serve it.
-    pub fn open_comparison(&mut self, text: &str, tiers: &[Tier], demands: &Constraints) {
+    /// Opens a comparison between tiers that can serve it; `unable` says why another one cannot.
+    pub fn open_comparison(&mut self, text: &str, tiers: &[Tier], unable: Option<&str>, demands: &Constraints) {
         if tiers.len() < 2 {
-            let words = match tiers.first() {
-                Some(only) => format!("nothing to compare: only {only} can serve this"),
-                None => "nobody can serve this: see the line under the prompt".to_owned(),
-            };
-            self.toasts.error(words, self.now);
+            let able = tiers.first().map_or_else(|| "nobody can".to_owned(), |only| format!("only {only} can"));
+            let why = unable.map_or_else(String::new, |why| format!(": {why}"));
+            self.toasts.error(format!("nothing to compare, {able} serve this{why}"), self.now);
             return;
         }
         self.prompt.take();

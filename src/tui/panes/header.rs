@@ -30,6 +30,8 @@ pub struct Modes {
     pub mouse: bool,
     /// Warnings that should not wait.
     pub warnings: usize,
+    /// Requests of the last minutes that got no answer.
+    pub unserved: usize,
     /// Whether the worst of them has a row of its own.
     pub warning_row: bool,
 }
@@ -81,6 +83,9 @@ pub fn header(ctx: &Ctx<'_>, modes: Modes, area: Rect, buf: &mut Buffer) {
             left.push(ctx.span(Role::Dim, "tiers"));
             left.push(ctx.span(Role::Text, format!("  {} ", snapshot.in_flight)));
             left.push(ctx.span(Role::Dim, "in flight"));
+            if modes.unserved > 0 {
+                left.push(ctx.span(Role::Bad, format!("  {} unserved", modes.unserved)));
+            }
         }
         // With one pane at a time, which ones there are matters more.
         if area.width >= 80 || (area.width >= 50 && ctx.size != Size::Small) {

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Ctx, Cursor, put};
-use crate::domain::fleet::{AdminState, Backend, Fleet};
+use crate::domain::fleet::{AdminState, Backend, Fleet, Pin};
+use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::latency::Series;
 use crate::domain::rejection::Rejection;
@@ -114,7 +115,8 @@ impl TiersPane {
                 Order::Name => backends.sort_by_key(|backend| backend.spec.id.clone()),
                 Order::InFlight => backends.sort_by_key(|backend| std::cmp::Reverse(backend.in_flight())),
                 Order::Errors => {
-                    backends.sort_by(|a, b| error_ratio(b).unwrap_or(-1.0).total_cmp(&error_ratio(a).unwrap_or(-1.0)));
+                    let ratio = |backend: &Backend| backend.summary.error_ratio().unwrap_or(-1.0);
+                    backends.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)));
                 }
             }
             if self.reversed {
@@ -267,16 +269,6 @@ fn facts(ctx: &Ctx<'_>, fleet: &Fleet) -> Line<'static> {
     Line::from(spans)
 }
 
-fn error_ratio(backend: &Backend) -> Option<f32> {
-    let (mut count, mut failed) = (0, 0);
-    for model in &backend.models {
-        count += model.summary.count;
-        failed += model.summary.failed;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "display only")]
-    (count > 0).then(|| failed as f32 / count as f32)
-}
-
 /// What one row shows.
 struct Row {
     indent: usize,
@@ -317,7 +309,10 @@ fn row_content(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target, detail: Detail) ->
 fn tier_row(ctx: &Ctx<'_>, fleet: &Fleet, tier: Tier, pinned: bool) -> Row {
     let state = fleet.tier(tier);
     let none = fleet.of_tier(tier).next().is_none();
-    let why = if none { "no backend configured".to_owned() } else { admin_words(ctx, fleet, &Target::Tier(tier)) };
+    let mut why = if none { "no backend configured".to_owned() } else { admin_words(ctx, fleet, &Target::Tier(tier)) };
+    if why.is_empty() {
+        why = pin_words(ctx, fleet, &Target::Tier(tier));
+    }
     Row {
         indent: 0,
         name: tier.name().to_owned(),
@@ -334,21 +329,24 @@ fn tier_row(ctx: &Ctx<'_>, fleet: &Fleet, tier: Tier, pinned: bool) -> Row {
 fn backend_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, pinned: bool) -> Option<Row> {
     let backend = fleet.backend(id)?;
     let mark = status::unless_stale(status::of_backend(fleet, backend, ctx.now), backend, ctx.probe_every, ctx.now);
+    let pin = pin_words(ctx, fleet, &Target::Backend(id.clone()));
     let why = match &mark.reason {
+        None if !pin.is_empty() => pin,
         // The tier's own row says it already.
-        Some(Rejection::Admin { level: crate::domain::rejection::Level::Tier, .. }) => String::new(),
-        Some(Rejection::Admin { .. }) => admin_words(ctx, fleet, &Target::Backend(id.clone())),
+        Some(Rejection::Admin { level: crate::domain::rejection::Level::Tier, .. }) => ill_words(ctx, backend),
+        Some(Rejection::Admin { .. }) => {
+            format!("{}{}", ill_words(ctx, backend), admin_words(ctx, fleet, &Target::Backend(id.clone())))
+        }
         Some(reason) => why_words(ctx, reason),
         None => text::sanitise_line(&backend.detail),
     };
-    let first_token = backend.models.iter().filter_map(|model| model.summary.first_token).map(|found| found.p50).min();
     Some(Row {
         indent: 1,
         name: id.to_string(),
         mark,
         in_flight: backend.in_flight(),
-        errors: error_ratio(backend),
-        first_token,
+        errors: backend.summary.error_ratio(),
+        first_token: backend.summary.first_token.map(|found| found.p50),
         probed: backend.probed_at,
         why,
         pinned,
@@ -406,6 +404,27 @@ fn why_words(ctx: &Ctx<'_>, reason: &Rejection) -> String {
         Rejection::Down { cause } if !cause.is_empty() => text::sanitise_line(cause),
         other => text::sanitise_line(&other.to_string()),
     }
+}
+
+/// What else would keep requests from a backend that was taken out: it may be ill as well.
+fn ill_words(ctx: &Ctx<'_>, backend: &Backend) -> String {
+    if backend.health == Health::Down {
+        return format!("also down: {}; ", text::sanitise_line(&backend.detail));
+    }
+    match backend.breaker.allows(ctx.now) {
+        Ok(()) => String::new(),
+        Err(until) => format!("also failing, trial in {}; ", ctx.wait(until)),
+    }
+}
+
+/// Who pinned what to a part of the fleet, for how long and why; nothing where nobody did.
+fn pin_words(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target) -> String {
+    let holds = |pin: &&Pin| *pin.target == *target && pin.until.is_none_or(|until| ctx.now < until);
+    let Some(pin) = fleet.pins.iter().rev().find(holds) else { return String::new() };
+    let only = if pin.only { ", nowhere else" } else { "" };
+    let left = pin.until.map_or_else(|| "until undone".to_owned(), |until| format!("{} left", ctx.wait(until)));
+    let reason = if pin.reason.is_empty() { String::new() } else { format!(": {}", pin.reason) };
+    text::sanitise_line(&format!("{} pinned{only} by {}, {left}{reason}", pin.scope, pin.by))
 }
 
 /// Who took a part of the fleet out, since when, for how long and why; and while its drain lasts, the oldest that still

@@ -255,7 +255,7 @@ async fn where_one_tier_alone_can_serve_there_is_nothing_to_compare() {
     stage.settle().await;
     stage.type_text("/private /compare Why?").await;
     stage.press("enter").await;
-    stage.shows("nothing to compare: only local can serve this");
+    stage.shows("nothing to compare, only local can serve this: the request is private");
     stage.shows("› /private /compare Why?");
     assert!(stage.asked.try_recv().is_err());
 }

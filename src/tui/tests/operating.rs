@@ -55,7 +55,7 @@ async fn a_drain_is_foreseen_asked_confirmed_counted_down_and_turned_around() {
     stage.sees(drained(true)).await;
     stage.engine.hold.send_replace(false);
     stage.settle().await;
-    stage.shows("done: drain tier claude (U turns it around)");
+    stage.shows("done: drain tier claude (U undoes the last change)");
     let row = stage.line("◌ claude");
     assert!(row.contains("DRAIN 2") && row.contains("oldest 12s"), "{row}");
     stage.sees(drained(false)).await;
@@ -65,20 +65,43 @@ async fn a_drain_is_foreseen_asked_confirmed_counted_down_and_turned_around() {
     stage.hears([Fact::Drained(Arc::new(end))]).await;
     stage.shows("tier claude after 38s: nothing in flight");
     stage.press("U").await;
-    stage.shows("make ready tier claude?");
+    stage.shows("undo: make ready tier claude?");
     stage.press("y y").await;
     let last = stage.commands().pop();
     assert!(matches!(last, Some(Command::SetAdmin { state: AdminState::Ready, .. })), "{last:?}");
-    // And that can be turned around as well.
+    // An undo is no change to be undone: it would only go back and forth.
     stage.press("U").await;
-    stage.shows("drain tier claude?");
+    stage.shows("there is nothing to undo");
+}
+
+#[tokio::test(start_paused = true)]
+async fn undo_goes_back_change_by_change_to_what_was_before() {
+    let stage = stage();
+    stage.press("alt-2 d y y").await;
+    stage.press("j p y y").await;
+    stage.press("$").await;
+    stage.press("ctrl-u").await;
+    stage.type_text("0.5").await;
+    stage.press("enter y").await;
+    assert_eq!(stage.commands().len(), 3);
+    stage.press("U").await;
+    stage.shows("undo: set today's limit to $10.00?");
+    stage.press("y y U").await;
+    stage.shows("undo: unpin backend anthropic?");
+    stage.press("y y U").await;
+    stage.shows("undo: make ready tier claude?");
+    stage.press("y y").await;
+    stage.press("U").await;
+    stage.shows("there is nothing to undo");
+    let words: Vec<String> = stage.commands()[3..].iter().map(Command::words).collect();
+    assert_eq!(words, ["set today's limit to $10.00", "unpin backend anthropic", "make ready tier claude"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn undoing_is_said_to_be_impossible_where_nothing_was_done() {
     let stage = stage();
     stage.press("alt-2 U").await;
-    stage.shows("nothing was changed from here yet");
+    stage.shows("there is nothing to undo");
 }
 
 #[tokio::test(start_paused = true)]

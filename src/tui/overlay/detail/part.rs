@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use super::{fact, title};
-use crate::domain::fleet::{Backend, KeyState};
+use crate::domain::fleet::{Backend, Fleet, KeyState, Pin};
 use crate::domain::health::BreakerState;
 use crate::domain::tier::Target;
 use crate::tui::panes::Ctx;
@@ -24,6 +24,7 @@ pub(super) fn part(ctx: &Ctx<'_>, target: &Target, columns: usize) -> Vec<Line<'
                 fact(ctx, "last 15 min", &summary_words(&state.summary)),
                 Line::default(),
             ];
+            lines.splice(2..2, pin_lines(ctx, fleet, target));
             for backend in fleet.of_tier(*tier) {
                 lines.push(title(ctx, backend.spec.id.as_str()));
                 lines.extend(backend_lines(ctx, snapshot, backend, columns));
@@ -32,9 +33,24 @@ pub(super) fn part(ctx: &Ctx<'_>, target: &Target, columns: usize) -> Vec<Line<'
             lines
         }
         Target::Backend(id) | Target::Model(id, _) => {
-            fleet.backend(id).map(|backend| backend_lines(ctx, snapshot, backend, columns)).unwrap_or_default()
+            let mut lines = pin_lines(ctx, fleet, target);
+            lines.extend(fleet.backend(id).into_iter().flat_map(|one| backend_lines(ctx, snapshot, one, columns)));
+            lines
         }
     }
+}
+
+/// The pins on a part of the fleet, with who set them, until when and why.
+fn pin_lines(ctx: &Ctx<'_>, fleet: &Fleet, target: &Target) -> Vec<Line<'static>> {
+    let holding =
+        fleet.pins.iter().filter(|pin| *pin.target == *target && pin.until.is_none_or(|until| ctx.now < until));
+    let words = |pin: &Pin| {
+        let only = if pin.only { ", nowhere else" } else { "" };
+        let until = pin.until.map_or_else(String::new, |until| format!(", {} left", ctx.wait(until)));
+        let reason = if pin.reason.is_empty() { String::new() } else { format!(" ({})", pin.reason) };
+        fact(ctx, "pinned", &format!("{}{only} by {} {} ago{until}{reason}", pin.scope, pin.by, ctx.age(pin.since)))
+    };
+    holding.map(words).collect()
 }
 
 fn admin_words(ctx: &Ctx<'_>, admin: &crate::domain::fleet::Admin) -> String {

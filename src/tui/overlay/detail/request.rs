@@ -15,6 +15,8 @@ use crate::tui::theme::Role;
 
 /// From this width on, a candidate needs one line.
 const ONE_LINE: usize = 96;
+/// Below this width there is no room for a table of terms.
+const TABLE: usize = 86;
 /// The room for a term of a score.
 const TERM: usize = 9;
 
@@ -180,6 +182,14 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
         return;
     };
     let wide = columns >= ONE_LINE;
+    if columns < TABLE {
+        lines.push(title(ctx, "candidates, in the order in which they are tried"));
+        for (index, one) in decision.candidates.iter().enumerate() {
+            lines.extend(narrow(ctx, index, one, columns));
+        }
+        lines.push(Line::default());
+        return;
+    }
     let terms = first.terms.iter().map(|term| text::pad_left(term.name, TERM)).collect::<String>();
     lines.push(title(ctx, "candidates, in the order in which they are tried"));
     // Number, tier, score and terms have their places; the name has the rest.
@@ -204,6 +214,29 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
         }
     }
     lines.push(Line::default());
+}
+
+/// A candidate where there is no room for a table: its terms in words, wrapped.
+fn narrow(ctx: &Ctx<'_>, index: usize, one: &Candidate, columns: usize) -> Vec<Line<'static>> {
+    let place = text::sanitise_line(&format!("{} {}", one.backend, one.model));
+    let room = columns.saturating_sub(3 + 9 + 7);
+    let mut lines = vec![
+        Line::from(vec![
+            ctx.span(Role::Dim, format!("{:>2} ", index + 1)),
+            ctx.span(Role::Series(one.tier), text::pad(one.tier.name(), 9)),
+            ctx.span(
+                if index == 0 { Role::Title } else { Role::Text },
+                text::pad(&text::fit_middle(&place, room, ctx.glyphs.ellipsis), room),
+            ),
+            ctx.span(Role::Text, format!("{:>7.3}", one.score)),
+        ]),
+        estimate(ctx, one, columns),
+    ];
+    let terms: Vec<String> =
+        one.terms.iter().map(|term| format!("{} {:.3}", term.name, term.value * term.weight)).collect();
+    let rows = text::wrap(&terms.join("  "), columns.saturating_sub(12));
+    lines.extend(rows.into_iter().map(|row| Line::from(ctx.span(Role::Dim, format!("            {row}")))));
+    lines
 }
 
 fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<'static> {

@@ -141,7 +141,9 @@ impl LatencyPane {
             scale.update(max(cells));
         }
         let scale = self.scale_words(top);
-        let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
+        // The numbers beside the charts have a span of their own.
+        let numbers = if area.width >= 60 { ", numbers of 15m" } else { "" };
+        let facts = Line::from(ctx.span(Role::Dim, format!(" {scale}{numbers} ")));
         let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
         let (rows, extra) = (inner.height / 4, inner.height % 4);
         if rows == 0 {
@@ -188,7 +190,7 @@ impl LatencyPane {
         }
         let max = |cells: &[spark::Cell]| cells.iter().filter_map(|cell| cell.value).max();
         let shared = self.shared.update(charts.iter().filter_map(|(cells, _)| max(cells)).max());
-        let scale = format!("{}, max in each span", self.scale_words(shared));
+        let scale = format!("{}, max in each span, numbers of 15m", self.scale_words(shared));
         let facts = Line::from(ctx.span(Role::Dim, format!(" {scale} ")));
         let inner = ctx.frame(Pane::Latency, note, facts, area, buf);
         self.scroll = self.scroll.min(tracks.len().saturating_sub(1));

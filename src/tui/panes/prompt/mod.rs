@@ -38,6 +38,8 @@ pub struct PromptPane {
     pub constraints: Constraints,
     /// Where the text as it stands would go.
     pub forecast: Option<Arc<Decision>>,
+    /// Messages that the talk before the text as it stands has: what is found in those was said earlier.
+    pub asked: usize,
     /// Why the text as it stands would not be sent.
     pub wrong: Option<String>,
     /// Ways to go on with a slash command.
@@ -55,6 +57,7 @@ impl Default for PromptPane {
             scroll: 0,
             constraints: Constraints::default(),
             forecast: None,
+            asked: 0,
             wrong: None,
             proposals: Vec::new(),
             proposed: 0,
@@ -288,9 +291,15 @@ impl PromptPane {
         let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
         let mut count = 0;
         let conversation = session.conversation();
+        // After ctrl-n, a rule says at once that what follows starts from nothing.
+        let mut later = conversation;
         let told: Vec<bool> = session.turns.iter().map(|turn| session.is_told(turn)).collect();
         for (turn, _) in session.turns.iter_mut().zip(told).rev().filter(|(_, told)| *told) {
-            let block = talk::turn_lines(ctx, turn, columns, conversation, needed);
+            let mut block = talk::turn_lines(ctx, turn, columns, conversation, needed);
+            if later != turn.conversation {
+                block.extend([talk::divider(ctx, columns), Line::default()]);
+                later = turn.conversation;
+            }
             count += block.len();
             blocks.push(block);
             if count > needed {

@@ -27,10 +27,15 @@ impl PromptPane {
             return self.proposal_lines(ctx, usize::from(width), most.min(PROPOSALS));
         }
         if let Some(words) = &self.wrong {
-            return vec![warning(ctx, words, usize::from(width))];
+            let room = usize::from(width).saturating_sub(4);
+            let rows = text::wrap(&text::sanitise_line(words), room);
+            let mark = |index| if index == 0 { ctx.glyphs.warning } else { " " };
+            let line =
+                |(index, row): (usize, String)| Line::from(ctx.span(Role::Bad, format!(" {} {row}", mark(index))));
+            return rows.into_iter().enumerate().map(line).take(most).collect();
         }
         let Some(decision) = &self.forecast else { return Vec::new() };
-        let mut lines = forecast(ctx, decision, usize::from(width));
+        let mut lines = forecast(ctx, decision, self.asked, usize::from(width));
         lines.truncate(most);
         lines
     }
@@ -56,7 +61,7 @@ impl PromptPane {
             if chosen {
                 let (number, all) = (index + 1, self.proposals.len());
                 let count = if all > most { format!(" {number}/{all}") } else { String::new() };
-                spans.push(ctx.span(Role::Accent, "  tab"));
+                spans.push(ctx.span(Role::Accent, format!("  tab {}/{}", index + 1, self.proposals.len())));
                 spans.push(ctx.span(Role::Dim, count));
             }
             Line::from(spans)
@@ -72,9 +77,9 @@ fn warning(ctx: &Ctx<'_>, words: &str, width: usize) -> Line<'static> {
 
 /// The decision before the fact, the most important row first: where and why; what it takes, and what stands in; what was
 /// found.
-fn forecast(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'static>> {
+fn forecast(ctx: &Ctx<'_>, decision: &Decision, asked: usize, width: usize) -> Vec<Line<'static>> {
     let Some(chosen) = decision.chosen() else {
-        return [vec![warning(ctx, &decision.headline(), width)], found(ctx, decision, width)].concat();
+        return [vec![warning(ctx, &decision.headline(), width)], found(ctx, decision, asked, width)].concat();
     };
     // The tier stands beside it.
     let why = brief(decision);
@@ -92,7 +97,7 @@ fn forecast(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'stati
     ])];
     lines.push(takes(ctx, decision, chosen, width));
     // What was found comes before the price where there is room for two rows only.
-    let found = found(ctx, decision, width);
+    let found = found(ctx, decision, asked, width);
     lines.splice(1..1, found);
     lines
 }
@@ -132,7 +137,7 @@ fn takes(ctx: &Ctx<'_>, decision: &Decision, chosen: &Candidate, width: usize) -
 }
 
 /// What the guard found, by kind and number, and what follows.
-fn found(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'static>> {
+fn found(ctx: &Ctx<'_>, decision: &Decision, asked: usize, width: usize) -> Vec<Line<'static>> {
     let findings = &decision.verdict.findings;
     if findings.is_empty() {
         return Vec::new();
@@ -153,7 +158,10 @@ fn found(ctx: &Ctx<'_>, decision: &Decision, width: usize) -> Vec<Line<'static>>
         Ruling::Free => (Role::Warn, "may leave this machine all the same"),
         Ruling::Refuse => (Role::Bad, "goes nowhere"),
     };
-    let words = format!("found {}: {follows}", kinds.join(", "));
+    // What was said before goes along with the next prompt.
+    let earlier = findings.iter().all(|finding| finding.message < asked);
+    let place = if earlier { " earlier in this talk" } else { "" };
+    let words = format!("found {}{place}: {follows}", kinds.join(", "));
     let words = text::fit(&words, width.saturating_sub(4), ctx.glyphs.ellipsis);
     vec![Line::from(ctx.span(role, format!("   {words}")))]
 }

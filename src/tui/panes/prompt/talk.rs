@@ -11,6 +11,13 @@ use crate::tui::theme::Role;
 /// Bytes of a question that are shown again above its answer.
 const QUESTION: usize = 4 * 1024;
 
+/// What stands between two conversations.
+pub(super) fn divider(ctx: &Ctx<'_>, columns: usize) -> Line<'static> {
+    let words = " a new talk ";
+    let rule = ctx.glyphs.border.horizontal_top.repeat(columns.saturating_sub(words.len() + 3).min(40));
+    Line::from(ctx.span(Role::Dim, format!("   {words}{rule}")))
+}
+
 /// A turn in rows: the question, what became of it, the answer, of which only the last `needed` rows are to be seen.
 pub(super) fn turn_lines(
     ctx: &Ctx<'_>,
