@@ -36,59 +36,70 @@ const TOUR: &str = "
 wait  DEMO
 skip  25
 pause 2
+
+# Where it would go and why, before it is sent.
 type  Explain quantum computing
-wait  ttft ~
-pause 2
+wait  ttft
+pause 3
 press enter
 wait  factoring, and not for most
-pause 3
+pause 2
 
-# The tiers: claude is drained, after a question whose default is to cancel.
+# A demand before the text holds for it alone.
+type  /pri
+pause 1
+press tab
+type  Summarize: my doctor is ada@example.org
+wait  stays on this machine
+pause 3
+press ctrl-c
+pause 1
+
+# What a drain would do, before it is done; its default is to cancel.
 press alt-2
 pause 1
 press g
 press d
-wait  drain tier claude
-pause 3
+wait  would move
+pause 4
 press right
 pause 1
 press enter
 wait  DRAINED
 pause 2
-
-# The next prompt goes elsewhere.
-press alt-1
-type  Explain tides
+press U
+wait  undo: make ready tier claude
 pause 2
-press enter
-wait  coast meets
-pause 4
-
-# As it was.
-press alt-2
-press g
-press u
-wait  make ready tier claude
-pause 1
 press right
 press enter
 gone  DRAINED
+pause 1
+
+# One prompt to several tiers, side by side.
+press alt-1
+type  /compare claude local frontier Explain tides
+pause 2
+press enter
+wait  compare Explain
+pause 6
+press right
+pause 1
+press b
+wait  chosen
 pause 2
 
-# Everything by name.
-press :
-pause 1
-type  theme
+# Every request, every model, the money.
+press 7
 pause 2
+press enter
+wait  candidates
+pause 4
 press esc
 pause 1
-
-# One pane alone.
-press alt-6
-press z
+press 8
 pause 3
-press z
-pause 1
+press 9
+pause 3
 
 press q
 press q
