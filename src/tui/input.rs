@@ -30,8 +30,10 @@ pub fn on_event(app: &mut App, event: Event) {
         Event::Key(key) if key.kind != KeyEventKind::Release => on_key(app, key),
         Event::Paste(pasted) => on_paste(app, &pasted),
         Event::Mouse(mouse) => on_mouse(app, mouse),
-        // A resize needs a frame, which every event gets; the terminal's size is asked for when it is drawn.
-        Event::Resize(..) | Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
+        // The terminal's size is asked for when it is drawn. By then it may be the old one again, and what the terminal
+        // cut off in between is not there any more.
+        Event::Resize(..) => app.effect(Effect::Redraw),
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Screen {
     /// Never dropped: its end would write to the terminal after that was given back.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
+    /// Whether what is on the screen is to be forgotten with the next frame.
+    stale: bool,
     ears: job::Ears,
     state: Option<PathBuf>,
 }
@@ -156,7 +158,7 @@ impl Screen {
         take_modes()?;
         // Standard output takes a kilobyte at a time, behind a lock and with a look for line ends at every piece.
         match Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME, stdout()))) {
-            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, ears, state }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, stale: false, ears, state }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -199,13 +201,18 @@ impl Surface for Screen {
         self.retake_if_lost()?;
         // One whole frame or none: without this, terminals show half-drawn ones.
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.stale) {
+            self.forget_frame()?;
+        }
         let drawn = self.terminal.draw(|frame| paint(frame)).map(|_| ());
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         drawn
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.forget_frame()
+        // Not at once: until its frame came, the screen would be empty.
+        self.stale = true;
+        Ok(())
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {
