@@ -18,6 +18,8 @@ const AHEAD: u32 = 3;
 pub struct Pacer {
     gap: Duration,
     drawn: Option<Instant>,
+    /// How long the last frame took, the terminal's time included.
+    took: Duration,
     /// When the frames so far would have been drawn, had each of them kept to the cap: the time of the next such frame.
     paid: Option<Instant>,
     wanted: Option<Instant>,
@@ -30,7 +32,7 @@ impl Pacer {
     #[must_use]
     pub fn new(max_fps: u32) -> Self {
         let gap = Duration::from_secs(1) / max_fps.clamp(1, 120);
-        Self { gap, drawn: None, paid: None, wanted: None, pressed: None }
+        Self { gap, drawn: None, took: Duration::ZERO, paid: None, wanted: None, pressed: None }
     }
 
     /// Something visible changed.
@@ -55,7 +57,8 @@ impl Pacer {
             return [self.wanted, self.pressed].into_iter().flatten().min();
         };
         let wanted = self.wanted.map(|wanted| wanted.max(paid));
-        let least = LEAST_GAP.min(self.gap);
+        // On a terminal that takes its time, keys are drawn together rather than each in a frame that it has to wait for.
+        let least = LEAST_GAP.max(self.took).min(self.gap);
         let credit = self.gap * AHEAD;
         let pressed = self.pressed.map(|pressed| {
             // An instant has no earliest one to fall back upon; without credit the cap holds.
@@ -64,8 +67,9 @@ impl Pacer {
         [wanted, pressed].into_iter().flatten().min()
     }
 
-    /// A frame was drawn: earlier requests are served.
-    pub fn drawn(&mut self, now: Instant) {
+    /// A frame was drawn, from one moment to another: earlier requests are served.
+    pub fn drawn(&mut self, began: Instant, now: Instant) {
+        self.took = now.saturating_duration_since(began);
         self.drawn = Some(now);
         self.paid = Some(self.paid.map_or(now, |paid| paid.max(now)) + self.gap);
         (self.wanted, self.pressed) = (None, None);
@@ -89,7 +93,7 @@ mod tests {
         let mut pacer = Pacer::new(30);
         assert_eq!(pacer.due(), None);
         pacer.request(Instant::now());
-        pacer.drawn(Instant::now());
+        pacer.drawn(Instant::now(), Instant::now());
         assert_eq!(pacer.due(), None);
         let waited = tokio::time::timeout(Duration::from_secs(3600), pacer.wait()).await;
         assert!(waited.is_err(), "no frame in an hour");
@@ -103,7 +107,7 @@ mod tests {
         while start.elapsed() < Duration::from_secs(1) {
             pacer.request(Instant::now());
             if pacer.due().is_some_and(|due| due <= Instant::now()) {
-                pacer.drawn(Instant::now());
+                pacer.drawn(Instant::now(), Instant::now());
                 frames += 1;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -140,7 +144,7 @@ mod tests {
                 pressed.push(now);
             }
             if pacer.due().is_some_and(|due| due <= now) {
-                pacer.drawn(now);
+                pacer.drawn(now, now);
                 frames += 1;
                 waits.extend(pressed.drain(..).map(|at| now - at));
             }
@@ -177,9 +181,19 @@ mod tests {
     async fn a_key_does_not_wait_for_what_is_due_later() {
         let mut pacer = Pacer::new(30);
         let now = Instant::now();
-        pacer.drawn(now);
+        pacer.drawn(now, now);
         pacer.request_at(now + Duration::from_secs(1));
         pacer.request_now(now + Duration::from_millis(2));
         assert_eq!(pacer.due(), Some(now + LEAST_GAP));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_terminal_gets_its_keys_together() {
+        let mut pacer = Pacer::new(30);
+        let began = Instant::now();
+        let now = began + Duration::from_secs(1);
+        pacer.drawn(began, now);
+        pacer.request_now(now);
+        assert_eq!(pacer.due(), Some(now + pacer.gap));
     }
 }

@@ -224,13 +224,14 @@ pub async fn run_on(
                 desk.tick();
                 desk.catch_up(&mut snapshots, &mut facts, &mut inbox);
                 desk.foresee();
+                let began = Instant::now();
                 surface.draw(&mut |frame| {
                     let area = frame.area();
                     view::draw(&mut desk.app, area, frame.buffer_mut());
                     #[cfg(debug_assertions)]
                     provoked.drawing(&mut desk.tasks);
                 })?;
-                pacer.drawn(Instant::now());
+                pacer.drawn(began, Instant::now());
                 if let Some(wait) = desk.next_change() {
                     pacer.request_at(Instant::now() + wait);
                 }
