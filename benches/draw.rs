@@ -129,7 +129,7 @@ fn spending(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn answers_side_by_side_while_they_stream(bencher: divan::Bencher<'_, '_>) {
     let mut app = busy();
-    app.open_comparison("Tell me everything", &Tier::ALL, &Constraints::default());
+    app.open_comparison("Tell me everything", &Tier::ALL, None, &Constraints::default());
     app.focus = Pane::Compare;
     let keys = app.session.comparisons.last().map(|one| one.turns.clone()).unwrap_or_default();
     let text = "A paragraph of an answer that goes on for a while, as answers do.\n".repeat(400);

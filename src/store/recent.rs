@@ -102,7 +102,10 @@ impl From<&Asked> for Line {
         let Asked { at, request, caller, constraints, analysis, verdict } = asked.clone();
         // The words that decided the task are the prompt's own, so they stay out.
         let Analysis { task, complexity, input_tokens, output_tokens, evidence: _, needs } = analysis;
-        let found = verdict.findings.iter().map(|finding| finding.kind).collect();
+        // The kinds alone: how many there were is nobody's business, and a line must not grow with them.
+        let mut found: Vec<FindingKind> = verdict.findings.iter().map(|finding| finding.kind).collect();
+        found.sort_unstable();
+        found.dedup();
         let ruling = verdict.ruling;
         let form = FORM;
         Self {

@@ -29,6 +29,7 @@ use super::panes::spend::SpendPane;
 use super::panes::tiers::TiersPane;
 use super::session::Session;
 use super::theme::{ColorEnv, Theme};
+use super::undo::Undo;
 use crate::config::UiConfig;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
@@ -108,6 +109,9 @@ pub struct App {
     pub focus: Pane,
     /// The pane of the dashboard that had it last, for the way back from a screen.
     pub board_focus: Pane,
+    /// The row that the last frame showed as selected: what a key means that acts on a row. `None` after the selection was
+    /// moved.
+    pub seen_row: Option<u64>,
     /// Whether it fills the screen.
     pub zoomed: bool,
     /// What lies over the panes.
@@ -173,7 +177,11 @@ pub struct App {
     /// Since when a second ctrl-c or `q` leaves.
     pub armed: Option<Timestamp>,
     /// What turns the latest changes of the fleet around, the last one last.
-    pub undo: Vec<Command>,
+    pub undo: Vec<Undo>,
+    /// Commands that the engine has not answered yet, with what would undo each.
+    pub asked: Vec<(Command, Undo)>,
+    /// The change that is being undone.
+    pub undoing: Option<Undo>,
     /// Parts of the fleet whose admin state was asked to change and that the engine has not confirmed yet.
     pub requested: Vec<Target>,
     /// Whether the input has to be foreseen anew before the next frame.
@@ -206,6 +214,7 @@ impl App {
             session: Session::default(),
             focus: Pane::Prompt,
             board_focus: Pane::Tiers,
+            seen_row: None,
             zoomed: false,
             overlay: None,
             toasts,
@@ -239,6 +248,8 @@ impl App {
             faults: None,
             armed: None,
             undo: Vec::new(),
+            asked: Vec::new(),
+            undoing: None,
             requested: Vec::new(),
             forecast_due: false,
             forecast_old: false,

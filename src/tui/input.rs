@@ -88,7 +88,8 @@ fn on_key(app: &mut App, event: KeyEvent) {
     super::view::prepare(app);
     let key = Key::from(event);
     let action = app.keymap.action(key, app.focus);
-    if !matches!(action, Some(Action::Interrupt | Action::Quit)) {
+    let leaves = event.code == KeyCode::Char('d') && event.modifiers.contains(KeyModifiers::CONTROL);
+    if !matches!(action, Some(Action::Interrupt | Action::Quit)) && !leaves {
         app.armed = None;
     }
     app.toasts.acknowledge(app.now);
@@ -123,7 +124,7 @@ fn prompt_key(app: &mut App, event: KeyEvent) {
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
     let empty = app.prompt.text().is_empty();
     match event.code {
-        KeyCode::Char('d') if control && empty => app.effect(Effect::Quit),
+        KeyCode::Char('d') if control && empty => app.act(Action::Quit),
         // Nothing is typed yet, so it can only be a question about the program.
         KeyCode::Char('?') if empty => app.act(Action::Help),
         _ => {
@@ -173,8 +174,8 @@ fn on_overlay_key(app: &mut App, overlay: Overlay, event: KeyEvent, action: Opti
             match confirm.key(event, &snapshot.fleet, app.now) {
                 confirm::Answer::Stay => app.overlay = Some(Overlay::Confirm(confirm)),
                 confirm::Answer::No => {}
-                confirm::Answer::Yes(command) if confirm.undoes() => app.turn_around(command),
                 confirm::Answer::Yes(command) => app.order(command),
+                confirm::Answer::Undo(commands) => app.turn_around(commands),
             }
         }
         Overlay::Filter(pane, before) => filter_key(app, pane, before, event),

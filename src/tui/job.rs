@@ -46,6 +46,10 @@ pub(super) struct Ears {
     signals: Vec<(Upset, system::Ear)>,
 }
 
+/// A shell that ends a stopped job (`kill %1`) sends what ends it together with what lets it go on. The second is heard at
+/// once, the first a moment later; to stop again before would swallow it.
+const LAST_WORD: std::time::Duration = std::time::Duration::from_millis(200);
+
 impl Ears {
     /// Listens from now on.
     pub(super) fn open() -> Self {
@@ -85,7 +89,11 @@ impl Ears {
     /// Waits until the terminal is at the program's disposal. In the background (`bg`) it is the shell's: touching it
     /// would take the shell's settings for those to go back to, so the job stops again, as one that wants to write.
     pub(super) async fn foreground(&mut self) {
-        while system::in_background() && system::can_stop() && system::refuse_background().is_ok() {
+        while system::in_background() && system::can_stop() {
+            tokio::time::sleep(LAST_WORD).await;
+            if system::refuse_background().is_err() {
+                break;
+            }
             self.continued().await;
         }
     }

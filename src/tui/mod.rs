@@ -29,6 +29,7 @@ pub mod status;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod undo;
 pub mod view;
 pub mod widgets;
 

@@ -190,7 +190,7 @@ pub async fn run_on(
     #[cfg(debug_assertions)]
     let mut provoked = super::provoke::Provoked::of_process();
     tokio::pin!(shutdown);
-    while !desk.quit {
+    'screen: while !desk.quit {
         // Every branch can be dropped without losing anything. Each tells whether there is something new to show.
         let mut news = tokio::select! {
             biased;
@@ -212,8 +212,17 @@ pub async fn run_on(
             upset = surface.upset() => {
                 desk.tick();
                 match upset {
-                    Upset::Stop => terminal = suspend(&mut surface, terminal, &events, Whom::Program, &mut desk).await?,
-                    Upset::Continued => surface.retake().await?,
+                    // A shell that ends a stopped job lets it go on for that: the end comes before the terminal.
+                    Upset::Stop => tokio::select! {
+                        biased;
+                        () = &mut shutdown => break 'screen,
+                        reader = suspend(&mut surface, terminal, &events, Whom::Program, &mut desk) => terminal = reader?,
+                    },
+                    Upset::Continued => tokio::select! {
+                        biased;
+                        () = &mut shutdown => break 'screen,
+                        retaken = surface.retake() => retaken?,
+                    },
                     // The next frame takes the terminal again.
                     Upset::Lost => desk.app.toasts.error(TASK_FAILED, desk.app.now),
                 }
@@ -278,7 +287,11 @@ pub async fn run_on(
                 Effect::Copy(text) => desk.copied(text.chars().count(), surface.copy(&text)),
                 Effect::Mouse(on) => surface.mouse(on)?,
                 Effect::Redraw => surface.clear()?,
-                Effect::Suspend => terminal = suspend(&mut surface, terminal, &events, Whom::Job, &mut desk).await?,
+                Effect::Suspend => tokio::select! {
+                    biased;
+                    () = &mut shutdown => break 'screen,
+                    reader = suspend(&mut surface, terminal, &events, Whom::Job, &mut desk) => terminal = reader?,
+                },
                 other => desk.carry_out(other),
             }
         }
@@ -415,7 +428,7 @@ impl Desk {
             }
             Report::Command(command, Ok(())) => self.app.done(&command),
             Report::Command(command, Err(error)) => {
-                self.app.answered(&command);
+                self.app.answered(&command, false);
                 self.app.toasts.error(format!("not done: {}: {error}", command.words()), self.app.now);
             }
         }

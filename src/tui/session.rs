@@ -9,6 +9,7 @@ use crate::domain::id::RequestId;
 use crate::domain::money::Cost;
 use crate::domain::money::CostBasis;
 use crate::domain::prompt::{Message, Prompt, Role};
+use crate::domain::request::Privacy;
 use crate::domain::time::Timestamp;
 use crate::engine::{Attempt, CallError, Dispatched, Ending, Progress, Snapshot};
 
@@ -257,6 +258,10 @@ pub struct Comparison {
     pub better: Option<u64>,
 }
 
+fn asked_in_private(turn: &Turn) -> bool {
+    turn.decision.as_ref().is_some_and(|decision| decision.constraints.privacy == Privacy::High)
+}
+
 /// All turns, oldest first.
 #[derive(Default)]
 pub struct Session {
@@ -339,6 +344,20 @@ impl Session {
                 && matches!(turn.phase, Phase::Whole(_))
         };
         prompt(self.turns.iter().filter(before), &asked.question)
+    }
+
+    /// Whether anything of the talk was asked in private: it goes along with the next prompt, which must then stay as well.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.in_conversation().any(asked_in_private)
+    }
+
+    /// The same of a turn and of the talk before it.
+    #[must_use]
+    pub fn was_private(&self, key: u64) -> bool {
+        let Some(asked) = self.turn(key) else { return false };
+        let before = |turn: &&Turn| turn.key <= key && turn.conversation == asked.conversation;
+        self.turns.iter().filter(before).any(asked_in_private)
     }
 
     /// Opens a turn. Returns its key.

@@ -77,6 +77,7 @@ pub enum Typed {
 pub fn read(input: &str, demands: &Constraints, fleet: Option<&Fleet>) -> Typed {
     let mut demands = demands.clone();
     let mut rest = input.trim();
+    let mut compared: Option<Vec<Tier>> = None;
     while let Some(word) = command_word(rest) {
         let Some(command) = TABLE.iter().find(|one| one.name == word) else {
             let nearest = suggestion(word, TABLE.iter().map(|one| one.name));
@@ -87,15 +88,17 @@ pub fn read(input: &str, demands: &Constraints, fleet: Option<&Fleet>) -> Typed 
             "new" => return Typed::Do(Action::NewConversation),
             "help" => return Typed::Do(Action::Help),
             "compare" => {
-                let mut tiers = Vec::new();
+                // What follows the tiers is read on: it may be a demand for privacy.
+                let tiers = compared.get_or_insert_with(Vec::new);
                 while let Some((tier, after)) =
                     first_word(rest).and_then(|(word, after)| Some((word.parse().ok()?, after)))
                 {
-                    tiers.push(tier);
+                    if !tiers.contains(&tier) {
+                        tiers.push(tier);
+                    }
                     rest = after;
                 }
-                tiers.dedup();
-                return Typed::Compare(tiers, rest.to_owned(), demands);
+                continue;
             }
             _ => {}
         }
@@ -113,9 +116,11 @@ pub fn read(input: &str, demands: &Constraints, fleet: Option<&Fleet>) -> Typed 
         }
         rest = after;
     }
-    match rest {
-        "" if input.trim().starts_with('/') => Typed::Demands(demands),
-        _ => Typed::Text(rest.strip_prefix("//").map_or_else(|| rest.to_owned(), |text| format!("/{text}")), demands),
+    let text = rest.strip_prefix("//").map_or_else(|| rest.to_owned(), |text| format!("/{text}"));
+    match compared {
+        Some(tiers) => Typed::Compare(tiers, text, demands),
+        None if rest.is_empty() && input.trim().starts_with('/') => Typed::Demands(demands),
+        None => Typed::Text(text, demands),
     }
 }
 
@@ -306,6 +311,14 @@ mod tests {
                 Constraints { privacy: Privacy::High, ..Constraints::default() }
             )
         );
+    }
+
+    #[test]
+    fn what_follows_a_comparison_is_read_too() {
+        let private = Constraints { privacy: Privacy::High, ..Constraints::default() };
+        let expected = Typed::Compare(vec![Tier::Claude, Tier::Local], "my diary".to_owned(), private);
+        assert_eq!(reads("/compare claude local claude /private my diary"), expected);
+        assert!(matches!(reads("/compare /privat my diary"), Typed::Wrong(_)));
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) {
     let changes = Cell::new(None);
     paint(app, area, &changes, buf);
     app.changes = changes.get();
+    app.seen_row = match app.focus {
+        Pane::Decisions => app.decisions.rows.selected(),
+        Pane::Requests => app.requests.rows.selected(),
+        _ => None,
+    };
     // Whatever a provider calls its models and whatever a pane forgot: nothing that turns the direction of a line or
     // joins cells reaches the terminal, where it would break the borders.
     for cell in &mut buf.content {

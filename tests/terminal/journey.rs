@@ -32,7 +32,10 @@ fn from_the_first_key_to_the_last() {
     terminal.press("\r");
     terminal.wait_for("the answer", |screen| screen.contains("factoring, and not for most"));
 
-    // A second one is interrupted.
+    // What follows in a private talk is private too; a new talk is not. Its answer is interrupted.
+    terminal.wait_for("the private talk", |screen| screen.contains("private talk, ctrl-n ends it"));
+    terminal.press("\x0e");
+    terminal.wait_for("a talk of its own", |screen| !screen.contains("private talk"));
     terminal.press("Plan the migration of a large database\r");
     terminal.wait_for("an answer under way", |screen| screen.contains("in flight, esc interrupts"));
     terminal.press("\x1b");

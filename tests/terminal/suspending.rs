@@ -61,6 +61,24 @@ fn in_the_background_the_terminal_is_left_alone() {
     assert!(screen.contains("shell: ended with 0"), "{screen}");
 }
 
+/// The same, but the stopped job is ended (the first `wait` tells that it went on), as `kill %1` does: by the signal that ends and the one that lets it go on.
+const SHELL_THAT_ENDS_IT: &str = r#"set -m
+"$0" demo
+kill %1
+wait %1
+wait %1
+echo "shell: ended with $?"
+"#;
+
+#[test]
+fn a_stopped_job_can_be_ended() {
+    let mut terminal = Setup::shell(SHELL_THAT_ENDS_IT).open();
+    terminal.first_frame();
+    terminal.press("\x1a");
+    let (_, screen) = terminal.finish();
+    assert!(screen.contains("shell: ended with 143"), "{screen}");
+}
+
 #[test]
 fn ctrl_z_says_so_where_no_shell_could_bring_it_back() {
     let mut terminal = Terminal::demo();

@@ -1,17 +1,14 @@
 //! Actions that change the fleet. All of them ask first.
 
-use std::sync::Arc;
-
-use crate::domain::fleet::AdminState;
 use crate::domain::judgement::Judgement;
 use crate::domain::tier::Target;
-use crate::domain::time::Timestamp;
 use crate::engine::Command;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Effect, Overlay};
 use crate::tui::feed::Kind;
 use crate::tui::layout::Pane;
 use crate::tui::overlay::confirm::{Confirm, Verb};
+use crate::tui::undo::Undo;
 
 /// Changes that can be undone one after the other.
 const UNDO: usize = 32;
@@ -59,7 +56,10 @@ impl App {
             return;
         }
         match self.undo.last() {
-            Some(command) => self.overlay = Some(Overlay::Confirm(Box::new(Confirm::undo(command.clone())))),
+            Some(undo) => {
+                let commands = undo.commands(self.now);
+                self.overlay = Some(Overlay::Confirm(Box::new(Confirm::undo(commands))));
+            }
             None => self.toasts.say("there is nothing to undo: no change was made from here", self.now),
         }
     }
@@ -71,21 +71,21 @@ impl App {
         self.read_only
     }
 
-    /// Sends a command, and remembers what would turn it around.
+    /// Sends a command. Once it is carried out, it can be undone.
     pub fn order(&mut self, command: Command) {
-        if let Some(inverse) = self.inverse(&command) {
-            if self.undo.len() == UNDO {
-                self.undo.remove(0);
-            }
-            self.undo.push(inverse);
+        let fleet = self.live.as_ref().map(|snapshot| &snapshot.fleet);
+        if let Some(undo) = fleet.and_then(|fleet| Undo::of(&command, fleet)) {
+            self.asked.push((command.clone(), undo));
         }
         self.send_command(command);
     }
 
-    /// Sends the command that turns the last change around; the change before it is then the last one.
-    pub fn turn_around(&mut self, command: Command) {
-        self.undo.pop();
-        self.send_command(command);
+    /// Sends the commands that turn the last change around; the change before it is then the last one.
+    pub fn turn_around(&mut self, commands: Vec<Command>) {
+        self.undoing = self.undo.pop();
+        for command in commands {
+            self.send_command(command);
+        }
     }
 
     fn send_command(&mut self, command: Command) {
@@ -95,44 +95,25 @@ impl App {
         self.effect(Effect::Command(command));
     }
 
-    /// What would bring the fleet back to how it is now; `None` for what changes nothing in it, or cannot be taken back.
-    fn inverse(&self, command: &Command) -> Option<Command> {
-        let fleet = &self.live.as_ref()?.fleet;
-        let left = |until: Option<Timestamp>| until.map(|until| until.since(self.now));
-        Some(match command {
-            Command::SetAdmin { target, .. } => {
-                let before = fleet.admin(target)?;
-                let state = before.state_at(self.now);
-                let held = state != AdminState::Ready;
-                Command::SetAdmin {
-                    target: target.clone(),
-                    state,
-                    lasts: left(before.until).filter(|_| held),
-                    reason: if held { Arc::clone(&before.reason) } else { Arc::from("") },
-                }
-            }
-            Command::Pin { target, .. } => Command::Unpin { target: target.clone() },
-            Command::Unpin { target } => {
-                let pin = fleet.pins.iter().rev().find(|pin| *pin.target == *target)?;
-                Command::Pin {
-                    target: target.clone(),
-                    scope: pin.scope.clone(),
-                    only: pin.only,
-                    lasts: left(pin.until),
-                    reason: Arc::clone(&pin.reason),
-                }
-            }
-            Command::SetDailyLimit(_) => Command::SetDailyLimit(fleet.spend.daily_limit),
-            Command::Kill { .. } | Command::Judge { .. } | Command::Probe(_) | Command::Cancel(_) => return None,
-        })
-    }
-
-    /// The engine had its say about a command.
-    pub fn answered(&mut self, command: &Command) {
+    /// The engine had its say about a command: what was refused changed nothing, so there is nothing to undo, and what
+    /// was to be undone still is.
+    pub fn answered(&mut self, command: &Command, done: bool) {
         if let Command::SetAdmin { target, .. } = command
             && let Some(index) = self.requested.iter().position(|one| one == target)
         {
             self.requested.remove(index);
+        }
+        let undoing = self.undoing.take();
+        if let Some(index) = self.asked.iter().position(|(one, _)| one == command) {
+            let (_, undo) = self.asked.remove(index);
+            if done {
+                if self.undo.len() == UNDO {
+                    self.undo.remove(0);
+                }
+                self.undo.push(undo);
+            }
+        } else if !done && let Some(undo) = undoing {
+            self.undo.push(undo);
         }
     }
 
@@ -142,7 +123,7 @@ impl App {
         if matches!(command, Command::Judge { judgement: Judgement::Better | Judgement::Worse, .. }) {
             return;
         }
-        self.answered(command);
+        self.answered(command, true);
         let mut words = format!("done: {}", command.words());
         let key = self.keymap.key_of(Action::Undo, Pane::Tiers).filter(|_| !self.undo.is_empty());
         let changes = matches!(

@@ -26,6 +26,13 @@ const SLIP: Duration = Duration::from_millis(700);
 impl App {
     /// An action. Every key and every word of the palette ends here.
     pub fn act(&mut self, action: Action) {
+        let on_a_row = matches!(
+            action,
+            Action::Open | Action::Cancel | Action::Good | Action::Bad | Action::Elsewhere | Action::Copy
+        );
+        if !on_a_row {
+            self.seen_row = None;
+        }
         match action {
             Action::Quit => self.quit(),
             Action::Interrupt => self.interrupt(),
@@ -249,8 +256,9 @@ impl App {
     pub fn selected_row(&self) -> Option<u64> {
         match (&self.overlay, self.focus) {
             (Some(Overlay::Detail(Subject::Row(number), _)), _) => Some(*number),
-            (_, Pane::Decisions) => self.decisions.rows.selected(),
-            (_, Pane::Requests) => self.requests.rows.selected(),
+            // New rows may have come since the last frame, and taken the selection with them.
+            (_, Pane::Decisions) => self.seen_row.or_else(|| self.decisions.rows.selected()),
+            (_, Pane::Requests) => self.seen_row.or_else(|| self.requests.rows.selected()),
             _ => None,
         }
     }

@@ -37,8 +37,10 @@ impl App {
             return None;
         }
         match self.typed() {
-            Typed::Text(text, demands) => Some((self.session.prompt(&text), demands)),
-            Typed::Compare(_, text, demands) if !text.is_empty() => Some((self.session.prompt(&text), demands)),
+            Typed::Text(text, demands) => Some((self.session.prompt(&text), self.kept(demands))),
+            Typed::Compare(_, text, demands) if !text.is_empty() => {
+                Some((self.session.prompt(&text), self.kept(demands)))
+            }
             Typed::Wrong(words) => {
                 // A command that is still being typed is not wrong yet.
                 self.prompt.wrong = Some(words).filter(|_| self.prompt.proposals().is_empty());
@@ -46,6 +48,11 @@ impl App {
             }
             Typed::Compare(..) | Typed::Demands(_) | Typed::Do(_) => None,
         }
+    }
+
+    /// The demands on the next prompt. What was asked in private earlier in the talk goes along, so the privacy does too.
+    fn kept(&self, demands: Constraints) -> Constraints {
+        if self.session.is_private() { Constraints { privacy: Privacy::High, ..demands } } else { demands }
     }
 
     fn typed(&self) -> Typed {
@@ -81,6 +88,7 @@ impl App {
 
     fn submit(&mut self, question: String, demands: Constraints) {
         let prompt = self.session.prompt(&question);
+        let demands = self.kept(demands);
         let key = self.session.open(question, self.now);
         self.effect(Effect::Submit(key, prompt, demands));
     }
@@ -105,6 +113,7 @@ impl App {
             return;
         }
         let tiers = if tiers.is_empty() { Tier::ALL.to_vec() } else { tiers.to_vec() };
+        let demands = self.kept(demands);
         self.effect(Effect::Compare(text, tiers, demands));
     }
 
@@ -199,9 +208,8 @@ impl App {
     }
 
     fn privacy_of(&self, turn: u64) -> Privacy {
-        let decision = self.session.turn(turn).and_then(|turn| turn.decision.as_ref());
-        let before = decision.map_or(Privacy::Standard, |decision| decision.constraints.privacy);
-        if self.prompt.constraints.privacy == Privacy::High { Privacy::High } else { before }
+        let demanded = self.prompt.constraints.privacy == Privacy::High;
+        if demanded || self.session.was_private(turn) { Privacy::High } else { Privacy::Standard }
     }
 
     pub(super) fn switch_privacy(&mut self) {

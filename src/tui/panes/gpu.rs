@@ -2,7 +2,6 @@
 //! and a source that gives nothing says why in one line.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -38,7 +37,7 @@ pub struct GpuPane {
     /// Rows scrolled away.
     pub scroll: usize,
     /// Readings by card, oldest first.
-    history: HashMap<Arc<str>, VecDeque<Reading>>,
+    history: HashMap<String, VecDeque<Reading>>,
 }
 
 /// What a card's charts are drawn from.
@@ -52,14 +51,17 @@ struct Reading {
 impl GpuPane {
     /// Takes what was read anew into the charts.
     pub fn remember(&mut self, telemetry: &Telemetry) {
-        for readings in [&telemetry.local, &telemetry.runpod] {
+        for (source, readings) in [("local", &telemetry.local), ("runpod", &telemetry.runpod)] {
             let GpuReadings::Ok { gpus, at } = readings else { continue };
-            for gpu in gpus {
-                let full = self.history.len() >= CARDS && !self.history.contains_key(&gpu.name);
+            // A machine that is gone makes room for the next one.
+            self.history.retain(|_, known| known.back().is_some_and(|last| at.since(last.at) <= CHART));
+            for (index, gpu) in gpus.iter().enumerate() {
+                let card = card_name(source, index, gpu);
+                let full = self.history.len() >= CARDS && !self.history.contains_key(&card);
                 if full || (gpu.utilisation.is_none() && memory_percent(gpu).is_none()) {
                     continue;
                 }
-                let known = self.history.entry(Arc::clone(&gpu.name)).or_default();
+                let known = self.history.entry(card).or_default();
                 if known.back().is_some_and(|last| last.at >= *at) {
                     continue;
                 }
@@ -74,8 +76,8 @@ impl GpuPane {
     }
 
     /// Load and memory over the last minutes, two rows of eighths each, under a card.
-    fn charts(&self, ctx: &Ctx<'_>, gpu: &GpuSample, width: usize) -> Vec<Line<'static>> {
-        let Some(readings) = self.history.get(&gpu.name) else { return Vec::new() };
+    fn charts(&self, ctx: &Ctx<'_>, card: &str, width: usize) -> Vec<Line<'static>> {
+        let Some(readings) = self.history.get(card) else { return Vec::new() };
         let columns = width.saturating_sub(19).min(180);
         if columns < 20 {
             return Vec::new();
@@ -182,7 +184,11 @@ impl GpuPane {
                 if gpus.is_empty() {
                     lines.push(Line::from(ctx.span(Role::Dim, "  none running")));
                 }
-                lines.extend(gpus.iter().flat_map(|gpu| self.card(ctx, gpu, false, width)));
+                lines.extend(
+                    gpus.iter()
+                        .enumerate()
+                        .flat_map(|(at, gpu)| self.card(ctx, &card_name(name, at, gpu), gpu, (false, width))),
+                );
                 lines
             }
             GpuReadings::Failed { why, retry_at, last, at } => {
@@ -200,21 +206,36 @@ impl GpuPane {
                     spans.push(age(ctx, *at));
                     lines.push(Line::from(spans));
                 }
-                lines.extend(last.iter().flat_map(|gpu| self.card(ctx, gpu, true, width)));
+                lines.extend(
+                    last.iter()
+                        .enumerate()
+                        .flat_map(|(at, gpu)| self.card(ctx, &card_name(name, at, gpu), gpu, (true, width))),
+                );
                 lines
             }
         }
     }
 
     /// A card, and with the whole screen its charts.
-    fn card(&self, ctx: &Ctx<'_>, gpu: &GpuSample, stale: bool, width: usize) -> Vec<Line<'static>> {
+    fn card(
+        &self,
+        ctx: &Ctx<'_>,
+        card_name: &str,
+        gpu: &GpuSample,
+        (stale, width): (bool, usize),
+    ) -> Vec<Line<'static>> {
         let mut lines = card(ctx, gpu, stale, width);
         if ctx.zoomed && ctx.focus == Pane::Gpu {
             lines.extend(details(ctx, gpu, stale));
-            lines.extend(self.charts(ctx, gpu, width));
+            lines.extend(self.charts(ctx, card_name, width));
         }
         lines
     }
+}
+
+/// Tells a card from others of the same name.
+fn card_name(source: &str, index: usize, gpu: &GpuSample) -> String {
+    format!("{source} {index} {}", gpu.name)
 }
 
 /// One card: its name and what it costs, then its readings.

@@ -179,6 +179,12 @@ fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Fact {
 
 /// What routing saved, against the named baseline. Nothing is said where there is no baseline, or nothing was spent.
 fn saved(ctx: &Ctx<'_>, snapshot: &Snapshot) -> Option<Fact> {
+    // What is not known cannot have been saved.
+    let unknown: u32 = snapshot.fleet.spend.session.iter().map(|book| book.unknown).sum();
+    if unknown > 0 {
+        let note = format!("{unknown} attempts have no known cost to compare");
+        return Some(fact("saved", ctx.glyphs.none.to_owned(), Role::Dim, note));
+    }
     let Baseline { model, amount } = baseline(&snapshot.fleet, ctx.now).filter(|found| found.amount > Money::ZERO)?;
     let spent = snapshot.fleet.spend.session_total();
     let saved = Money(amount.0.saturating_sub(spent.0));
@@ -300,7 +306,9 @@ fn hours(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
     let day_of = |at: Timestamp| day(at, ctx.zone);
     let today = day_of(ctx.now);
     for (name, wanted) in [("today", today), ("yesterday", today - 1)] {
-        let amount: Money = spend.hours.iter().filter(|hour| day_of(hour.began()) == wanted).map(Hour::total).sum();
+        // Hours are the clock's, and may lie across midnight; what today cost is booked apart.
+        let of_hours = || spend.hours.iter().filter(|hour| day_of(hour.began()) == wanted).map(Hour::total).sum();
+        let amount: Money = if wanted == today { spend.today_total() } else { of_hours() };
         // Nothing is known of a day before the program ran.
         if wanted == today || day_of(spend.since) <= wanted {
             let words = text::money(amount, estimated(spend));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::fake::{Asked, Stage};
+use super::journeys::ending;
 use super::{fixture, scene};
 use crate::config::UiConfig;
 use crate::domain::fleet::{Admin, AdminState};
@@ -269,4 +270,31 @@ async fn a_pasted_command_is_foreseen_and_a_path_is_a_text() {
     stage.shows("→ ");
     stage.send(Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
     assert_eq!(stage.asked.recv().await.expect("a request").prompt.question(), "/etc/hosts explained");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_in_private_keeps_the_talk_private_until_it_ends() {
+    let mut stage = stage();
+    stage.type_text("/private my diary").await;
+    stage.press("enter").await;
+    let first = stage.asked.recv().await.expect("a request");
+    assert_eq!(first.constraints.privacy, Privacy::High);
+    first.answer.send(Progress::Text("dear diary".to_owned())).await.expect("the screen listens");
+    first.answer.send(ending(&first.decision)).await.expect("the screen listens");
+    stage.settle().await;
+    stage.shows("private talk, ctrl-n ends it");
+    // Neither a plain question nor a comparison lets out what goes along with it.
+    stage.type_text("And in one sentence?").await;
+    stage.shows("private as asked");
+    stage.press("enter").await;
+    let second = stage.asked.recv().await.expect("a request");
+    assert_eq!((second.constraints.privacy, second.prompt.messages.len()), (Privacy::High, 3));
+    stage.type_text("/compare claude local Which is better?").await;
+    stage.press("enter").await;
+    stage.shows("nothing to compare, only local can serve this");
+    stage.press("ctrl-c ctrl-n").await;
+    stage.type_text("Hello").await;
+    stage.press("enter").await;
+    let third = stage.asked.recv().await.expect("a request");
+    assert_eq!((third.constraints.privacy, third.prompt.messages.len()), (Privacy::Standard, 1));
 }

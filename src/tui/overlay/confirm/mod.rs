@@ -61,8 +61,8 @@ pub enum Matter {
     Part(Verb, Target),
     /// What may be spent today.
     Limit,
-    /// A command that turns an earlier one around.
-    Undo(Command),
+    /// Commands that turn an earlier one around.
+    Undo(Vec<Command>),
 }
 
 /// How long it lasts.
@@ -115,6 +115,8 @@ pub enum Answer {
     No,
     /// The command is to be carried out.
     Yes(Command),
+    /// The last change is to be undone by these commands.
+    Undo(Vec<Command>),
 }
 
 impl Confirm {
@@ -145,16 +147,10 @@ impl Confirm {
         Self::of(Matter::Limit, Field::Amount, amount)
     }
 
-    /// Asks whether to turn an earlier change around with this command.
+    /// Asks whether to turn an earlier change around with these commands.
     #[must_use]
-    pub fn undo(command: Command) -> Self {
-        Self::of(Matter::Undo(command), Field::Cancel, String::new())
-    }
-
-    /// Whether it is about turning an earlier change around.
-    #[must_use]
-    pub const fn undoes(&self) -> bool {
-        matches!(self.matter, Matter::Undo(_))
+    pub fn undo(commands: Vec<Command>) -> Self {
+        Self::of(Matter::Undo(commands), Field::Cancel, String::new())
     }
 
     /// The change in question; `None` where it changes no routing, or where its amount cannot be read.
@@ -162,7 +158,8 @@ impl Confirm {
         let (verb, target) = match &self.matter {
             Matter::Part(verb, target) => (verb, target.clone()),
             Matter::Limit => return self.limit_typed().ok().map(|limit| Change::DailyLimit { limit }),
-            Matter::Undo(command) => return change_of(command),
+            // Several commands are no single change that could be looked ahead at.
+            Matter::Undo(commands) => return if let [one] = &commands[..] { change_of(one) } else { None },
         };
         match verb {
             Verb::Drain => Some(Change::Admin { target, state: AdminState::Drain }),
@@ -203,21 +200,23 @@ impl Confirm {
 
     /// The name that has to be typed, because nothing else would serve afterwards.
     fn name_to_type(&self, fleet: &Fleet, now: Timestamp) -> Option<String> {
-        let Matter::Part(verb, target) = &self.matter else { return None };
-        let covers = |id, tier, model: &_| target.covers(tier, id, model);
-        let (mut inside, mut outside) = (0, 0);
-        for backend in fleet.backends.iter().filter(|backend| fleet.routable(backend, now).is_ok()) {
-            for model in backend.models.iter().filter(|m| m.offered && fleet.model_routable(m, now).is_ok()) {
-                if covers(&backend.spec.id, backend.spec.tier, &model.id) { inside += 1 } else { outside += 1 }
+        let grave = match &self.matter {
+            Matter::Limit => None,
+            Matter::Part(verb, target) => {
+                let only = *verb == Verb::Pin && self.only && self.task.is_none();
+                takes_out(*verb, only).filter(|takes| leaves_nobody(*takes, target, fleet, now)).map(|_| target)
             }
-        }
-        let grave = match verb {
-            Verb::Drain | Verb::Maint => inside > 0 && outside == 0,
-            // A pin that allows nothing else, on what cannot serve, stops everything too.
-            Verb::Pin => self.only && self.task.is_none() && inside == 0,
-            Verb::Ready | Verb::Unpin | Verb::Kill => false,
+            Matter::Undo(commands) => commands.iter().find_map(|command| {
+                let (verb, only, target) = match command {
+                    Command::SetAdmin { target, state: AdminState::Drain, .. } => (Verb::Drain, false, target),
+                    Command::SetAdmin { target, state: AdminState::Maint, .. } => (Verb::Maint, false, target),
+                    Command::Pin { target, scope: PinScope::All, only: true, .. } => (Verb::Pin, true, target),
+                    _ => return None,
+                };
+                takes_out(verb, only).filter(|takes| leaves_nobody(*takes, target, fleet, now)).map(|_| target)
+            }),
         };
-        grave.then(|| short_name(target))
+        grave.map(short_name)
     }
 
     fn fields(&self, named: bool) -> Vec<Field> {
@@ -317,6 +316,9 @@ impl Confirm {
             self.field = Field::Name;
             return Answer::Stay;
         }
+        if let Matter::Undo(commands) = &self.matter {
+            return Answer::Undo(commands.clone());
+        }
         match self.command() {
             Ok(command) => Answer::Yes(command),
             Err(_) => {
@@ -358,7 +360,7 @@ impl Confirm {
         let (verb, target) = match &self.matter {
             Matter::Part(verb, target) => (verb, target),
             Matter::Limit => return self.limit_typed().map(Command::SetDailyLimit),
-            Matter::Undo(command) => return Ok(command.clone()),
+            Matter::Undo(_) => return Err("it is more than one command".to_owned()),
         };
         let (lasts, reason) = (EXPIRIES[self.expiry].0, Arc::from(self.reason.trim()));
         let target = target.clone();
@@ -371,6 +373,45 @@ impl Confirm {
             Verb::Unpin => Command::Unpin { target },
             Verb::Kill => Command::Kill { target },
         })
+    }
+}
+
+/// What a verb keeps requests from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// The target itself.
+    Target,
+    /// All but the target.
+    TheRest,
+}
+
+const fn takes_out(verb: Verb, only: bool) -> Option<Takes> {
+    match verb {
+        Verb::Drain | Verb::Maint => Some(Takes::Target),
+        Verb::Pin if only => Some(Takes::TheRest),
+        Verb::Pin | Verb::Ready | Verb::Unpin | Verb::Kill => None,
+    }
+}
+
+/// Whether nobody who serves now would serve any more.
+fn leaves_nobody(takes: Takes, target: &Target, fleet: &Fleet, now: Timestamp) -> bool {
+    // A pin that allows nothing else has taken the rest out already.
+    let only = fleet.pins.iter().rev().find(|pin| pin.only && pin.scope == PinScope::All);
+    let only = only.filter(|pin| pin.until.is_none_or(|until| now < until));
+    let (mut inside, mut outside) = (0, 0);
+    for backend in fleet.backends.iter().filter(|backend| fleet.routable(backend, now).is_ok()) {
+        for model in backend.models.iter().filter(|m| m.offered && fleet.model_routable(m, now).is_ok()) {
+            let covered = |target: &Target| target.covers(backend.spec.tier, &backend.spec.id, &model.id);
+            if covered(target) {
+                inside += 1;
+            } else if only.is_none_or(|pin| covered(&pin.target)) {
+                outside += 1;
+            }
+        }
+    }
+    match takes {
+        Takes::Target => inside > 0 && outside == 0,
+        Takes::TheRest => inside == 0,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Confirm, EXPIRIES, Field, Matter, Verb};
 use crate::domain::fleet::Fleet;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
+use crate::engine::Command;
 use crate::tui::overlay::{scrolled, window};
 use crate::tui::panes::Ctx;
 use crate::tui::status;
@@ -31,7 +32,10 @@ impl Confirm {
         match &self.matter {
             Matter::Part(verb, target) => format!("{} {target}?", verb.word()),
             Matter::Limit => "what may be spent today?".to_owned(),
-            Matter::Undo(command) => format!("undo: {}?", command.words()),
+            Matter::Undo(commands) => {
+                let words: Vec<String> = commands.iter().map(Command::words).collect();
+                format!("undo: {}?", words.join(", "))
+            }
         }
     }
 
@@ -130,7 +134,8 @@ impl Confirm {
             lines.extend(self.field_line(ctx, field, name.as_deref()));
         }
         lines.push(Line::default());
-        let ready = name.is_none_or(|name| name == self.typed) && self.command().is_ok();
+        let ready = name.is_none_or(|name| name == self.typed)
+            && (matches!(self.matter, Matter::Undo(_)) || self.command().is_ok());
         lines.push(Line::from(vec![
             button(ctx, "cancel", self.field == Field::Cancel, true),
             Span::raw("  "),

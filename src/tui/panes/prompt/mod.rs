@@ -249,6 +249,9 @@ impl PromptPane {
             let s = if turns == 1 { "" } else { "s" };
             spans.push(ctx.span(Role::Dim, format!("talk {}, {turns} turn{s} ", session.conversation() + 1)));
         }
+        if session.is_private() {
+            spans.push(ctx.span(Role::Pinned, "private talk, ctrl-n ends it "));
+        }
         let words = constraint_words(&self.constraints);
         if !words.is_empty() {
             spans.push(ctx.span(Role::Accent, format!("{} ", words.join(", "))));
