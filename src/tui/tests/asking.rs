@@ -6,8 +6,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::fake::{Asked, Stage};
-use super::journeys::ending;
-use super::{fixture, scene};
+use super::{ending, fixture, scene};
 use crate::config::UiConfig;
 use crate::domain::fleet::{Admin, AdminState};
 use crate::domain::judgement::Judgement;
