@@ -122,8 +122,9 @@ pub fn abandon() {
     }
 }
 
-/// What is collected before it is written: more than a frame has whose every cell changed its colours.
-const FRAME: usize = 128 * 1024;
+/// What is collected before it is written. Not a whole frame: the system takes all of a long write that it has begun, and
+/// a slow terminal would be behind by a frame more.
+const WRITTEN: usize = 1024;
 
 /// The real terminal. Dropping it gives it back.
 pub struct Screen {
@@ -163,8 +164,8 @@ impl Screen {
         // Before the terminal is taken: a stop in between would leave it so.
         let ears = job::Ears::open();
         take_modes()?;
-        // Standard output takes a kilobyte at a time, behind a lock and with a look for line ends at every piece.
-        match Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME, stdout()))) {
+        // Standard output by itself takes a lock and looks for line ends at every piece that comes.
+        match Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(WRITTEN, stdout()))) {
             Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: false, stale: false, ears, state }),
             Err(error) => {
                 restore();
