@@ -281,7 +281,7 @@ async fn what_was_asked_in_private_keeps_the_talk_private_until_it_ends() {
     first.answer.send(Progress::Text("dear diary".to_owned())).await.expect("the screen listens");
     first.answer.send(ending(&first.decision)).await.expect("the screen listens");
     stage.settle().await;
-    stage.shows("private talk, ctrl-n ends it");
+    stage.shows("private talk");
     // Neither a plain question nor a comparison lets out what goes along with it.
     stage.type_text("And in one sentence?").await;
     stage.shows("private as asked");

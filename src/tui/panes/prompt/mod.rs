@@ -250,7 +250,7 @@ impl PromptPane {
             spans.push(ctx.span(Role::Dim, format!("talk {}, {turns} turn{s} ", session.conversation() + 1)));
         }
         if session.is_private() {
-            spans.push(ctx.span(Role::Pinned, "private talk, ctrl-n ends it "));
+            spans.push(ctx.span(Role::Pinned, "private talk "));
         }
         let words = constraint_words(&self.constraints);
         if !words.is_empty() {
