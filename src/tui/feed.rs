@@ -14,6 +14,10 @@ use crate::engine::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, 
 
 /// Rows kept.
 const ROWS: usize = 2_000;
+/// The latest rows, which are kept whole: what is looked ahead over, and what is read most.
+const WHOLE: usize = 600;
+/// Candidates of an older row.
+const KEPT_CANDIDATES: usize = 4;
 
 /// A request from its decision to its end.
 #[derive(Clone, Debug)]
@@ -32,9 +36,28 @@ pub struct RequestRow {
     pub finished: Option<Arc<Finished>>,
     /// What the answer was said to be worth.
     pub judgement: Option<Judgement>,
+    /// Candidates that are not kept any more, because the row is an old one.
+    pub left_out: usize,
 }
 
 impl RequestRow {
+    /// Lets go of the candidates that were never tried, but for the first few: they are most of what a row holds.
+    fn trim(&mut self) {
+        if self.decision.candidates.len() <= KEPT_CANDIDATES {
+            return;
+        }
+        let mut decision = (*self.decision).clone();
+        let mut index = 0;
+        decision.candidates.retain(|one| {
+            index += 1;
+            let tried = |attempt: &Arc<Attempt>| attempt.backend == one.backend && attempt.model == one.model;
+            index <= KEPT_CANDIDATES || self.attempts.iter().any(tried)
+        });
+        decision.candidates.shrink_to_fit();
+        self.left_out = self.decision.candidates.len() - decision.candidates.len();
+        self.decision = Arc::new(decision);
+    }
+
     /// What all its attempts cost together: the known part, and whether any of it is estimated or missing.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
@@ -166,6 +189,7 @@ impl Feed {
                     attempts: Vec::new(),
                     finished: None,
                     judgement: None,
+                    left_out: 0,
                 };
                 self.push(at, Kind::Request(Box::new(row)));
             }
@@ -213,6 +237,11 @@ impl Feed {
         if self.rows.len() == ROWS {
             self.rows.pop_front();
         }
+        if let Some(index) = self.rows.len().checked_sub(WHOLE)
+            && let Kind::Request(row) = &mut self.rows[index].kind
+        {
+            row.trim();
+        }
         self.changes += 1;
         self.rows.push_back(Row { number: self.next, at, changed: self.changes, kind });
         self.next += 1;
@@ -222,6 +251,32 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Finish;
+    use crate::tui::tests::fixture;
+
+    #[test]
+    fn old_rows_keep_what_was_tried_and_let_go_of_the_rest() {
+        let snapshot = fixture::working();
+        let decision = fixture::decision(&snapshot, 1, "Write a function", Timestamp(0));
+        let whole = decision.candidates.len();
+        let mut feed = Feed::default();
+        feed.take(Fact::Decided(Arc::clone(&decision)));
+        let last = fixture::attempt(&decision, u32::try_from(whole).expect("few"), Ok(Finish::Stop));
+        feed.take(Fact::Attempted(Arc::clone(&last)));
+        let row = |feed: &Feed| match &feed.get(0).expect("it is kept").kind {
+            Kind::Request(row) => (**row).clone(),
+            _ => panic!("a request"),
+        };
+        for count in 0..WHOLE as u64 {
+            assert_eq!(row(&feed).left_out, 0, "after {count} others");
+            feed.missed(count, Timestamp(0));
+        }
+        let row = row(&feed);
+        assert_eq!(row.left_out, whole - KEPT_CANDIDATES - 1);
+        assert_eq!(row.decision.chosen(), decision.chosen());
+        assert!(row.decision.candidates.iter().any(|one| one.model == last.model && one.backend == last.backend));
+        assert_eq!(row.decision.headline(), decision.headline());
+    }
 
     #[test]
     fn numbers_stay_while_old_rows_go() {

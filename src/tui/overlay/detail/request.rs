@@ -67,6 +67,10 @@ pub(super) fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Li
     }
     lines.push(Line::default());
     candidates(ctx, decision, columns, &mut lines);
+    if row.left_out > 0 {
+        let words = format!("   and {} more that were not tried: only the latest requests keep them", row.left_out);
+        lines.insert(lines.len() - 1, Line::from(ctx.span(Role::Dim, words)));
+    }
     rejections(ctx, decision, columns, &mut lines);
     attempts(ctx, row, columns, &mut lines);
     outcome_lines(ctx, row, columns, &mut lines);
