@@ -28,6 +28,8 @@ pause 40
 type  Explain quantum computing
 press enter
 wait  factoring, and not for most
+type  Write the plan to ada@example.org
+wait  stays on this machine
 pause 1
 ";
 
