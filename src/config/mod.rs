@@ -119,7 +119,7 @@ pub enum ColorChoice {
 /// The dashboard's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UiConfig {
-    /// `ansi`, `ansi-light`, `colorblind` or `mono`.
+    /// `auto` (`ansi` or `ansi-light`, by the background), `ansi`, `ansi-light`, `colorblind` or `mono`.
     pub palette: String,
     /// When colours are used.
     pub color: ColorChoice,
@@ -138,7 +138,7 @@ pub struct UiConfig {
 impl Default for UiConfig {
     fn default() -> Self {
         Self {
-            palette: "ansi".to_owned(),
+            palette: "auto".to_owned(),
             color: ColorChoice::Auto,
             ascii: None,
             max_fps: 30,

@@ -223,7 +223,7 @@ pub fn check_variable(name: &str) -> Result<(), &'static str> {
 pub fn ui(root: &Section<'_>) -> UiConfig {
     let mut ui = UiConfig::default();
     let Some(section) = root.section("ui") else { return ui };
-    let palettes = ["ansi", "ansi-light", "colorblind", "mono"].map(|name| (name, name));
+    let palettes = ["auto", "ansi", "ansi-light", "colorblind", "mono"].map(|name| (name, name));
     if let Some(palette) = section.choice("palette", &palettes) {
         palette.clone_into(&mut ui.palette);
     }

@@ -100,6 +100,8 @@ pub struct ColorEnv {
     pub no_color: bool,
     /// `TERM` is `dumb`.
     pub dumb: bool,
+    /// The terminal calls its background light.
+    pub light: bool,
 }
 
 impl ColorEnv {
@@ -109,8 +111,17 @@ impl ColorEnv {
         Self {
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             dumb: std::env::var("TERM").is_ok_and(|term| term == "dumb"),
+            light: std::env::var("COLORFGBG").is_ok_and(|colours| background_is_light(&colours)),
         }
     }
+}
+
+/// Whether `COLORFGBG`, which rxvt, Konsole, iTerm2 and others set to the numbers of their colours (`0;15`,
+/// `0;default;15`), names a light background: white, or bright and not the bright black. The terminal itself is not
+/// asked, for an answer that comes late, through ssh or tmux, is taken for keys.
+fn background_is_light(colours: &str) -> bool {
+    let background = colours.rsplit(';').next().and_then(|number| number.trim().parse::<u8>().ok());
+    matches!(background, Some(7 | 9..=15))
 }
 
 /// The styles of one palette.
@@ -126,10 +137,12 @@ impl Theme {
         Self { palette }
     }
 
-    /// Resolves the configuration: an explicit choice (a flag or the file) beats `NO_COLOR`, which beats `TERM=dumb`.
+    /// Resolves the configuration: an explicit choice (a flag or the file) beats `NO_COLOR`, which beats `TERM=dumb`; and
+    /// a palette that is named beats what the environment says of the background.
     #[must_use]
     pub fn resolve(ui: &UiConfig, env: &ColorEnv) -> Self {
-        let wanted = Palette::named(&ui.palette).unwrap_or_default();
+        let by_background = if env.light { Palette::AnsiLight } else { Palette::Ansi };
+        let wanted = Palette::named(&ui.palette).unwrap_or(by_background);
         Self::new(match ui.color {
             ColorChoice::Always => wanted,
             ColorChoice::Never => Palette::Mono,
@@ -204,12 +217,26 @@ mod tests {
 
     #[test]
     fn an_explicit_choice_beats_the_environment() {
-        let env = ColorEnv { no_color: true, dumb: true };
+        let env = ColorEnv { no_color: true, dumb: true, light: false };
         let with = |color| UiConfig { color, ..UiConfig::default() };
         assert!(Theme::resolve(&with(ColorChoice::Always), &env).is_coloured());
         assert!(!Theme::resolve(&with(ColorChoice::Auto), &env).is_coloured());
         assert!(Theme::resolve(&with(ColorChoice::Auto), &ColorEnv::default()).is_coloured());
         assert!(!Theme::resolve(&with(ColorChoice::Never), &ColorEnv::default()).is_coloured());
+    }
+
+    #[test]
+    fn a_light_background_is_believed_unless_a_palette_is_named() {
+        for (said, light) in
+            [("0;15", true), ("0;default;7", true), ("15;0", false), ("7;8", false), ("15;default", false)]
+        {
+            assert_eq!(background_is_light(said), light, "{said}");
+        }
+        let env = ColorEnv { light: true, ..ColorEnv::default() };
+        assert_eq!(Theme::resolve(&UiConfig::default(), &env), Theme::new(Palette::AnsiLight));
+        assert_eq!(Theme::resolve(&UiConfig::default(), &ColorEnv::default()), Theme::new(Palette::Ansi));
+        let named = UiConfig { palette: "ansi".to_owned(), ..UiConfig::default() };
+        assert_eq!(Theme::resolve(&named, &env), Theme::new(Palette::Ansi));
     }
 
     #[test]
