@@ -26,6 +26,7 @@ pub mod panes;
 pub mod session;
 pub mod slash;
 pub mod status;
+mod summary;
 pub mod terminal;
 pub mod text;
 pub mod theme;
@@ -41,4 +42,5 @@ mod tests;
 
 pub use backing::{Backing, Faults, LogLine, Submitted};
 pub use keymap::check as check_keys;
-pub use run::{ExitSummary, Options, TuiError, run, run_on};
+pub use run::{Options, TuiError, run, run_on};
+pub use summary::ExitSummary;

@@ -1,7 +1,6 @@
 //! The loop: one `select!`, in which only the state changes, and one place that draws.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,15 +23,12 @@ use super::input::{self, Events};
 use super::job::{Upset, Whom};
 use super::layout::Pane;
 use super::session::TurnEvent;
+use super::summary::ExitSummary;
 use super::terminal::{Screen, Surface};
 use super::theme::ColorEnv;
 use super::{glyph, view};
 use crate::config::UiConfig;
-use crate::domain::money::Money;
 use crate::domain::request::Constraints;
-use crate::domain::spend::Book;
-use crate::domain::tier::Tier;
-use crate::domain::time::Timestamp;
 use crate::engine::{Command, Fact, Snapshot};
 
 /// What the dashboard is given besides its configuration.
@@ -67,58 +63,6 @@ pub enum TuiError {
     /// There is no terminal, or it went away.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
-}
-
-/// What happened in the session, in plain text for the shell that the operator returns to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExitSummary {
-    /// How long it ran.
-    pub ran: Duration,
-    /// Requests accepted.
-    pub requests: u64,
-    /// By tier.
-    pub tiers: [Book; 4],
-    /// What it cost.
-    pub cost: Money,
-    /// The part of it that rented machines cost, used or idle.
-    pub rented: Money,
-    /// Whether the tiers were simulated, so that nobody pays.
-    pub simulated: bool,
-}
-
-impl ExitSummary {
-    fn of(snapshot: &Snapshot, now: Timestamp) -> Self {
-        Self {
-            ran: now.since(snapshot.started),
-            requests: snapshot.accepted,
-            tiers: snapshot.fleet.spend.session,
-            cost: snapshot.fleet.spend.session_total(),
-            rented: snapshot.fleet.spend.rented,
-            simulated: snapshot.simulated,
-        }
-    }
-}
-
-impl fmt::Display for ExitSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.requests == 1 { "" } else { "s" };
-        let demo = if self.simulated { " (simulated)" } else { "" };
-        write!(f, "{} request{s} in {}, {}{demo}", self.requests, super::text::age(self.ran), self.cost)?;
-        let attempts: u32 = self.tiers.iter().map(|tier| tier.attempts).sum();
-        for tier in Tier::ALL {
-            let of = &self.tiers[tier.index()];
-            if of.attempts > 0 {
-                let share = super::text::percent(i64::from(of.attempts), i64::from(attempts)).unwrap_or(0.0);
-                let unknown = if of.unknown > 0 { format!(" +{} unknown", of.unknown) } else { String::new() };
-                let amount = super::text::money(of.amount, of.estimated > Money::ZERO);
-                write!(f, "\n  {tier:<9}{share:>3.0}% of calls  {amount}{unknown}")?;
-            }
-        }
-        if self.rented > Money::ZERO {
-            write!(f, "\n  {:<9}{:>13}  {}", "rented", "", super::text::money(self.rented, true))?;
-        }
-        Ok(())
-    }
 }
 
 /// Takes the terminal and runs the dashboard until the operator leaves or `shutdown` ends.
