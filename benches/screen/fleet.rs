@@ -150,6 +150,7 @@ pub fn loading(now: Timestamp) -> Snapshot {
         telemetry: Arc::new(Telemetry::default()),
         accepted: 0,
         in_flight: 0,
+        store: Default::default(),
     }
 }
 

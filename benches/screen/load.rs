@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use llm_call::config::UiConfig;
 use llm_call::domain::decision::Decision;
-use llm_call::domain::fleet::{AttemptResult, Permit};
+use llm_call::domain::fleet::{Ask, AttemptResult, Permit};
 use llm_call::domain::health::{Health, ProbeReport};
 use llm_call::domain::latency::Sample;
 use llm_call::domain::money::{Cost, CostBasis, Money};
@@ -185,7 +185,14 @@ fn begin(stage: &Stage, snapshot: &mut Snapshot, prompt: &Arc<Prompt>, tick: usi
     tell(stage, Fact::Decided(Arc::clone(&decision)));
     let sent = dispatched(&decision, now)?;
     let fleet = Arc::make_mut(&mut snapshot.fleet);
-    let permit = fleet.admit(&sent.backend, &sent.model, Money::ZERO, false, now).ok()?;
+    let ask = Ask {
+        backend: sent.backend.clone(),
+        model: sent.model.clone(),
+        caller: Arc::clone(&decision.caller),
+        reserve: Money::ZERO,
+        last_resort: false,
+    };
+    let permit = fleet.admit(&ask, now).ok()?;
     tell(stage, Fact::Dispatched(sent.clone()));
     snapshot.accepted += 1;
     snapshot.at = now;

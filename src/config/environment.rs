@@ -39,6 +39,8 @@ const OVERRIDES: &[(&str, &[&str], Kind)] = &[
     ("LLM_CALL_DEFAULT_BACKENDS", &["default_backends"], Kind::Flag),
     ("LLM_CALL_LOG_LEVEL", &["log", "level"], Kind::Text),
     ("LLM_CALL_LOG_FOLDER", &["log", "folder"], Kind::Text),
+    ("LLM_CALL_STORE", &["store", "enabled"], Kind::Flag),
+    ("LLM_CALL_STORE_FILE", &["store", "file"], Kind::Text),
     ("LLM_CALL_READ_ONLY", &["ui", "read_only"], Kind::Flag),
     ("LLM_CALL_PALETTE", &["ui", "palette"], Kind::Text),
     ("LLM_CALL_COLOR", &["ui", "color"], Kind::Text),

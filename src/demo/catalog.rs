@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, UiConfig};
+use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, StoreConfig, UiConfig};
 use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
@@ -340,6 +340,7 @@ pub(super) fn config(at: &BTreeMap<&'static str, SocketAddr>) -> Config {
     Config {
         policy: Policy::default(),
         cost_limit_daily: Some(Money(25_000_000_000)),
+        budgets: Vec::new(),
         log_performance: true,
         backends,
         runpod: Some(RunpodConfig {
@@ -351,6 +352,7 @@ pub(super) fn config(at: &BTreeMap<&'static str, SocketAddr>) -> Config {
         local_gpu: true,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        store: StoreConfig::default(),
         prices: Arc::default(),
     }
 }

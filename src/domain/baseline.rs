@@ -71,7 +71,7 @@ mod tests {
         };
         let mut spend = Spend::new(Timestamp(0), Day(0), None);
         let usage = Usage { input: 1_000_000, output: 100_000, ..Usage::default() };
-        spend.settle(Tier::Local, Money::ZERO, Cost::UNKNOWN, Some(&usage), Timestamp(1));
+        spend.book(Tier::Local, Cost::UNKNOWN, Some(&usage), Timestamp(1));
         Fleet::new(vec![Backend::new(spec, models)], spend)
     }
 

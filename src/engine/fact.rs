@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::Decision;
 use crate::domain::failure::Failure;
@@ -93,7 +93,7 @@ pub struct Attempt {
 }
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// With a whole answer.
@@ -106,6 +106,8 @@ pub enum Outcome {
     Cut,
     /// The caller or an operator cancelled it.
     Cancelled,
+    /// The program ended before it did. Only the history knows of these.
+    Lost,
 }
 
 /// A request that ended.

@@ -16,7 +16,7 @@ use super::lease::{Lease, Refused};
 use super::{Delivery, Shared};
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::fleet::Model;
+use crate::domain::fleet::{self, Model};
 use crate::domain::id::BackendId;
 use crate::domain::money::Money;
 use crate::domain::privacy::Guarded;
@@ -86,14 +86,14 @@ impl Work {
             }
             Err((error, outcome)) => (Err(error), outcome),
         };
-        self.shared.tell(Fact::Finished(Arc::new(Finished {
+        self.shared.finished(Finished {
             request: self.request.id,
             at: self.shared.clock.now(),
             outcome,
             why: ended.as_ref().err().map(|error| error.to_string().lines().next().unwrap_or_default().to_owned()),
             total: started.elapsed(),
             attempts,
-        })));
+        });
         if let Some(slot) = self.ending.take() {
             slot.send(Progress::Ended(ended));
         }
@@ -210,19 +210,15 @@ impl Work {
         else {
             return Err(Refused::Rejected(Rejection::ModelMissing));
         };
-        let lease = tokio::select! {
+        let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let mut lease = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Ok(Step::End(CallError::Cancelled, Outcome::Cancelled)),
-            lease = Lease::acquire(&shared.inbox, Ask {
-                backend: candidate.backend.clone(),
-                model: candidate.model.clone(),
-                reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
-                last_resort: candidate.last_resort,
-            }) => lease?,
+            lease = Lease::acquire(&shared.inbox, self.ask(candidate, number)) => lease?,
         };
         // What a model is may have come out since the decision; dropping the lease gives it back.
         Rejection::by_guard(self.guarded.verdict(), lease.reach()).map_err(Refused::Rejected)?;
-        let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        lease.written().await;
         let dispatched = Dispatched {
             request: self.request.id,
             attempt: number,
@@ -283,13 +279,27 @@ impl Work {
                 Err(_) if report.blameless => Some(Failure::new(FailureClass::Cancelled, "no time was left for it")),
                 outcome => outcome.as_ref().err().cloned(),
             },
-            usage: report.usage,
-            cost,
+            attempt: Arc::clone(&attempt),
         });
         attempts.push(Arc::clone(&attempt));
         shared.performance(&self.decision, &attempt);
         shared.tell(Fact::Attempted(Arc::clone(&attempt)));
         Ok(self.after(attempt).await)
+    }
+
+    fn ask(&self, candidate: &Candidate, number: u32) -> Ask {
+        Ask {
+            ask: fleet::Ask {
+                backend: candidate.backend.clone(),
+                model: candidate.model.clone(),
+                caller: Arc::clone(&self.request.caller),
+                reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
+                last_resort: candidate.last_resort,
+            },
+            request: self.request.id,
+            number,
+            task: self.decision.analysis.task,
+        }
     }
 
     /// What an attempt's end means for the request.

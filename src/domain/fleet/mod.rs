@@ -5,6 +5,7 @@
 
 mod admin;
 mod change;
+mod hold;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,8 @@ use super::tier::{Target, Tier};
 use super::time::Timestamp;
 
 pub use admin::{Admin, AdminState, Pin, PinScope};
-pub use change::{AttemptResult, CommandError, Permit};
+pub use change::{Ask, AttemptResult, CommandError, Permit};
+pub use hold::{Hold, HoldKind};
 
 /// What a model can do and how it is paid for: configured, or found by a probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

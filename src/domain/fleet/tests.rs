@@ -38,7 +38,7 @@ fn fleet(limit: Option<Money>) -> Fleet {
 
 fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Timestamp) {
     let failure = failure.map(|class| Failure::new(class, "scripted"));
-    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, true, at).expect("leave is given");
+    let permit = fleet.admit(&Ask { last_resort: true, ..Ask::to("one", "model") }, at).expect("leave is given");
     let sample = Sample {
         at,
         ok: failure.is_none(),
@@ -61,10 +61,10 @@ fn past_the_limit_what_costs_nothing_is_still_admitted() {
     let mut fleet = fleet(Some(Money(100)));
     // The true-up of what was in flight may pass the limit.
     attempt(&mut fleet, Cost::known(Money(150), CostBasis::Priced), None, NOW);
-    let free = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, NOW);
+    let free = fleet.admit(&Ask::to("one", "model"), NOW);
     fleet.release(free.expect("a free request adds nothing"), NOW);
-    let dear = fleet.admit(&"one".into(), &"model".into(), Money(1), false, NOW);
-    assert_eq!(dear, Err(Rejection::OverBudget { cost: Money(1), left: Money(-50) }));
+    let dear = fleet.admit(&Ask { reserve: Money(1), ..Ask::to("one", "model") }, NOW);
+    assert_eq!(dear, Err(Rejection::OverBudget { limit: "today's limit".into(), cost: Money(1), left: Money(-50) }));
 }
 
 #[test]
@@ -157,7 +157,7 @@ proptest! {
             at = Timestamp(at.0 + later);
             match step {
                 _ if held.is_empty() || step == 0 => {
-                    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, at);
+                    let permit = fleet.admit(&Ask::to("one", "model"), at);
                     held.push((permit.expect("it is up"), at));
                 }
                 1 => fleet.release(held.remove(which.index(held.len())).0, at),

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::start::Parts;
 use super::{Clock, Engine};
-use crate::config::{BackendConfig, Config, LogConfig, UiConfig};
+use crate::config::{BackendConfig, Config, LogConfig, StoreConfig, UiConfig};
 use crate::domain::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
@@ -65,6 +65,7 @@ impl Bench {
             stop: CancellationToken::new(),
             clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
             simulated: false,
+            store: None,
         });
         Self { engine, claude, local, gpu, frontier }
     }
@@ -88,12 +89,14 @@ fn config() -> Config {
     Config {
         policy: Policy::default(),
         cost_limit_daily: None,
+        budgets: Vec::new(),
         log_performance: false,
         backends: Tier::ALL.into_iter().map(backend).collect(),
         runpod: None,
         local_gpu: false,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        store: StoreConfig::default(),
         prices: Arc::default(),
     }
 }

@@ -163,6 +163,7 @@ pub const fn outcome(outcome: Outcome) -> (&'static str, Role) {
         Outcome::Failed => ("failed", Role::Bad),
         Outcome::Cut => ("cut off", Role::Bad),
         Outcome::Cancelled => ("stopped", Role::Dim),
+        Outcome::Lost => ("lost", Role::Bad),
     }
 }
 

@@ -45,7 +45,7 @@ fn fleet_of(number: u64) -> Snapshot {
     let mut spend = Spend::new(ago(4_000), Day(1), Some(fixture::usd(10_000.0)));
     let usage = Usage { input: number * 3, output: number, ..Usage::default() };
     for tier in Tier::ALL {
-        spend.settle(tier, Money::ZERO, Cost::known(amount, CostBasis::Priced), Some(&usage), ago(100));
+        spend.book(tier, Cost::known(amount, CostBasis::Priced), Some(&usage), ago(100));
     }
     fleet.spend = Arc::new(spend);
     snapshot
