@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::fact::{Attempt, Drained, HealthChange, OperatorAction};
 use crate::domain::decision::Decision;
 use crate::domain::fleet::{AdminState, Fleet, Hold};
+use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::latency::Sample;
 use crate::domain::money::Money;
@@ -115,8 +116,11 @@ impl Books {
         self.audit(action.at, AuditKind::Operator, &action.by, action.target.as_ref(), action.words.clone());
     }
 
-    /// Writes down that a backend's health changed.
+    /// Writes down that a backend's health changed. Each start finds out what it is: that is no change.
     pub fn health(&self, change: &HealthChange) {
+        if change.from == Health::Unknown {
+            return;
+        }
         let why = if change.why.is_empty() { String::new() } else { format!(": {}", change.why) };
         let what = format!("{} to {}{why}", change.from.name(), change.to.name());
         let target = Target::Backend(change.backend.clone());
