@@ -10,6 +10,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
@@ -55,6 +57,8 @@ pub struct Progress {
 #[derive(Clone, Debug)]
 pub struct Journal {
     sender: mpsc::Sender<Entry>,
+    /// Whether the program ends. Not in the queue alone: a disk that takes nothing keeps the thread from reading that.
+    closing: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Entry {
@@ -104,6 +108,7 @@ impl Journal {
 
     /// Writes what waits, and ends the thread.
     pub async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         drop(self.sender.send(Entry::Close).await);
     }
 }
@@ -235,10 +240,16 @@ impl Files {
     pub fn write(&self) -> io::Result<(Journal, watch::Receiver<Progress>)> {
         let (sender, entries) = mpsc::channel(QUEUE);
         let (progress, seen) = watch::channel(Progress::default());
-        let writer =
-            Writer { folder: self.folder.clone(), owner: self.owner, file: append_private(&self.path(0))?, progress };
+        let closing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            folder: self.folder.clone(),
+            owner: self.owner,
+            file: append_private(&self.path(0))?,
+            progress,
+            closing: Arc::clone(&closing),
+        };
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
-        Ok((Journal { sender }, seen))
+        Ok((Journal { sender, closing }, seen))
     }
 }
 
@@ -253,12 +264,13 @@ struct Writer {
     owner: Uuid,
     file: File,
     progress: watch::Sender<Progress>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Writer {
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        let mut closing = false;
-        while !closing {
+        let mut last = false;
+        while !last {
             let Some(first) = entries.blocking_recv() else { break };
             let mut lines = Vec::new();
             let mut waiting = Vec::new();
@@ -271,11 +283,11 @@ impl Writer {
                         }
                         waiting.extend(written);
                     }
-                    Some(Entry::Close) => closing = true,
+                    Some(Entry::Close) => last = true,
                     None => break,
                 }
             }
-            self.persist(&lines, closing);
+            self.persist(&lines);
             // Whoever waited may have gone on without.
             for written in waiting {
                 let _ = written.send(());
@@ -286,10 +298,10 @@ impl Writer {
 
     /// Writes lines, however long the disk refuses: they wait here, and what comes after them in the queue. At the end of the
     /// program the patience is bounded.
-    fn persist(&mut self, lines: &[u8], closing: bool) {
+    fn persist(&mut self, lines: &[u8]) {
         let mut tries = 0;
         while let Err(error) = self.append(lines) {
-            tries += 1;
+            tries += u32::from(self.closing.load(Ordering::Relaxed));
             let new = self.progress.send_if_modified(|progress| {
                 let before = progress.stuck.replace(error.to_string());
                 before.is_none()
@@ -297,7 +309,7 @@ impl Writer {
             if new {
                 tracing::error!(%error, folder = %self.folder.display(), "the journal cannot be written; what is booked waits");
             }
-            if closing && tries >= LAST_TRIES {
+            if tries >= LAST_TRIES {
                 tracing::error!(bytes = lines.len(), "the program ends, and the last records could not be written");
                 return;
             }
@@ -323,5 +335,70 @@ impl Writer {
             progress.stuck = None;
         });
         Ok(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_what_costs_money_finds_no_place_once_the_queue_is_full() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let (sender, entries) = mpsc::channel(4);
+        // A file into which nothing fits.
+        let file = File::options().write(true).open("/dev/full").expect("Linux has it");
+        let closing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            folder: folder.path().to_owned(),
+            owner: files.owner,
+            file,
+            progress,
+            closing: Arc::clone(&closing),
+        };
+        let thread = std::thread::spawn(move || writer.run(entries));
+        let journal = Journal { sender, closing };
+        let record = || Record::Pins { pins: Vec::new(), at: Timestamp(1) };
+        journal.write(record());
+        let stuck = seen.wait_for(|progress| progress.stuck.is_some()).await.expect("the thread lives").clone();
+        assert!(stuck.stuck.is_some_and(|why| !why.is_empty()));
+        let mut places = Vec::new();
+        while let Ok((place, _)) = journal.open(record()) {
+            places.push(place);
+        }
+        assert!(places.len() <= 2, "two records for each of them, and four fit");
+        assert_eq!(journal.open(record()).err(), Some(Full));
+        // The program ends all the same.
+        drop(places);
+        journal.close().await;
+        tokio::task::spawn_blocking(move || thread.join()).await.expect("it is joined").expect("it has not panicked");
+        assert!(seen.borrow().closed);
+    }
+
+    #[test]
+    fn a_torn_last_line_and_a_bad_one_cost_nothing_but_themselves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        let good = serde_json::to_string(&Record::Pins { pins: Vec::new(), at: Timestamp(1) }).expect("it is JSON");
+        let text = format!("{good}\n{{\"is\":\"unheard of\"}}\n{good}\n{}", &good[..10]);
+        fs::write(files.path(0), &text).expect("it is written");
+        let (records, upto) = files.read(0, 0).expect("it is read");
+        assert_eq!((records.len(), upto), (2, text.len() as u64 - 10));
+        assert_eq!(files.read(0, upto).expect("it is read"), (Vec::new(), upto));
+    }
+
+    #[test]
+    fn what_a_living_process_writes_is_nobody_elses() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        assert!(Files::orphans(folder.path()).expect("it is read").is_empty());
+        let owner = files.owner();
+        drop(files);
+        let orphans = Files::orphans(folder.path()).expect("it is read");
+        assert_eq!(orphans.iter().map(Files::owner).collect::<Vec<_>>(), [owner]);
+        assert!(Files::orphans(folder.path()).expect("it is read").is_empty(), "whoever comes first has them");
     }
 }

@@ -160,10 +160,8 @@ fn a_settled_cost_gives_the_rest_back_and_one_that_is_not_settled_gives_nothing(
 #[test]
 fn a_new_day_leaves_the_month_as_it_is_and_a_new_month_begins_it_anew() {
     // 31 October 1970 is day 303.
-    let mut spend = Spend::new(Timestamp(0), Day(302), None).with_budgets(vec![
-        budget(Scope::All, Period::Day, 100),
-        budget(Scope::All, Period::Month, 100),
-    ]);
+    let mut spend = Spend::new(Timestamp(0), Day(302), None)
+        .with_budgets(vec![budget(Scope::All, Period::Day, 100), budget(Scope::All, Period::Month, 100)]);
     spend.book(Tier::Claude, priced(30), None, Timestamp(1));
     let charged = |spend: &Spend| spend.budgets.iter().map(|budget| budget.charged().0).collect::<Vec<_>>();
     assert_eq!(charged(&spend), [30, 30]);
