@@ -115,6 +115,8 @@ pub enum Rejection {
     },
     /// Another model of the same backend already failed in a way that concerns all of them.
     BackendFailed,
+    /// The tier has taken as many further attempts as it takes while so many first ones fail.
+    RetriesSpent,
 }
 
 /// At which level an operator's word was given.
@@ -190,6 +192,7 @@ impl Rejection {
             Self::PriceUnknown => "price_unknown",
             Self::OverBudget { .. } => "over_budget",
             Self::BackendFailed => "backend_failed",
+            Self::RetriesSpent => "retries_spent",
         }
     }
 
@@ -241,6 +244,7 @@ impl Rejection {
             Self::PriceUnknown => "give the model a price, or set allow_unpriced".into(),
             Self::OverBudget { .. } => "raise cost_limit_daily, or wait for tomorrow".into(),
             Self::BackendFailed => "see the failed attempt".into(),
+            Self::RetriesSpent => "find out why first attempts fail; every second brings one retry back".into(),
         }
     }
 }
@@ -302,6 +306,9 @@ impl fmt::Display for Rejection {
             Self::OverBudget { left, .. } if *left <= Money::ZERO => f.write_str("today's limit is used up"),
             Self::OverBudget { cost, left } => write!(f, "could cost {cost}, {left} left of today's limit"),
             Self::BackendFailed => f.write_str("the backend just failed this request"),
+            Self::RetriesSpent => {
+                f.write_str("its retries are spent: in a bad hour a tier takes one for every two requests")
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::command::Command;
 use super::fact::{Drained, Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
 use crate::domain::failure::Failure;
-use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin, Turn};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
@@ -40,6 +40,7 @@ pub(super) struct Ask {
     pub model: ModelId,
     pub reserve: Money,
     pub last_resort: bool,
+    pub turn: Turn,
 }
 
 /// What an attempt came to.
@@ -164,7 +165,7 @@ impl Actor {
             }
             Message::Admit { ask, reply } => {
                 let fleet = Arc::make_mut(&mut self.fleet);
-                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, now);
+                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, ask.turn, now);
                 let kill = |permit| (permit, self.kill.entry((ask.backend, ask.model)).or_default().clone());
                 let admitted = admitted.map(kill);
                 // The asker may have been cancelled in the meantime: then the permit comes back at once.

@@ -74,10 +74,13 @@ impl Drop for Waiting {
     }
 }
 
-/// Leave was not given.
+/// Leave was not given, or is not needed.
 pub(super) enum Refused {
     Rejected(Rejection),
+    /// The engine is shutting down.
     Closed,
+    /// The caller went away, or another attempt answers.
+    Unwanted,
 }
 
 #[cfg(test)]
@@ -87,7 +90,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::domain::fleet::Fleet;
+    use crate::domain::fleet::{Fleet, Turn};
     use crate::domain::money::Money;
     use crate::domain::spend::{Day, Spend};
     use crate::domain::tier::Tier;
@@ -98,13 +101,18 @@ mod tests {
         let backends = super::super::tests::backends();
         let mut fleet = Fleet::new(backends, Spend::new(Timestamp(0), Day(0), None));
         let (inbox, mut messages) = tokio::sync::mpsc::channel(4);
-        let ask =
-            Ask { backend: Tier::Claude.name().into(), model: "model".into(), reserve: Money(100), last_resort: false };
+        let ask = Ask {
+            backend: Tier::Claude.name().into(),
+            model: "model".into(),
+            reserve: Money(100),
+            last_resort: false,
+            turn: Turn::First,
+        };
         {
             let mut asking = pin!(Lease::acquire(&inbox, ask));
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
-            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, Timestamp(0));
+            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, ask.turn, Timestamp(0));
             let admitted = admitted.map(|permit| (permit, CancellationToken::new()));
             assert!(reply.send(admitted).is_ok(), "the asker is still there");
         }

@@ -49,6 +49,15 @@ pub struct Permit {
     model_trial: Option<u64>,
 }
 
+/// Which of its request's attempts one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first: it adds to what its tier takes of further ones.
+    First,
+    /// One more, after another failed or beside one that is slow: its tier has to have a retry left for it.
+    Further,
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub struct AttemptResult<'a> {
@@ -94,14 +103,15 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// The reason, if the backend or model went out of reach since the decision or the money is short. With
-    /// `last_resort`, reasons of health do not count.
+    /// The reason, if the backend or model went out of reach since the decision, its tier has no retry left for a further
+    /// attempt, or the money is short. With `last_resort`, reasons of health do not count.
     pub fn admit(
         &mut self,
         backend: &BackendId,
         model: &ModelId,
         reserve: Money,
         last_resort: bool,
+        turn: Turn,
         now: Timestamp,
     ) -> Result<Permit, Rejection> {
         let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
@@ -112,9 +122,17 @@ impl Fleet {
                 Ok(()) | Err(_) => {}
             }
         }
+        let retries = &mut self.tiers[found.spec.tier.index()].retries;
+        if turn == Turn::Further && !retries.is_enough(now) {
+            return Err(Rejection::RetriesSpent);
+        }
         Arc::make_mut(&mut self.spend)
             .reserve(reserve)
             .map_err(|left| Rejection::OverBudget { cost: reserve, left })?;
+        match turn {
+            Turn::First => retries.deposit(now),
+            Turn::Further => _ = retries.draw(now),
+        }
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
         let backend_trial = backend_state.breaker.admit(now);
         let mut model_trial = None;
