@@ -1,9 +1,12 @@
 //! The engine over scripted upstreams, on paused time.
 
 mod failover;
+mod hedging;
 mod money;
 mod operator;
+mod patience;
 mod privacy;
+mod restart;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
