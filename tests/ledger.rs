@@ -163,6 +163,7 @@ fn ended(opened: Opened, cost: i64) -> Settled {
         counts: true,
         first_token_ms: Some(2),
         total_ms: 5,
+        longest_pause_ms: None,
         usage: None,
         cost: Cost::known(Money(cost), CostBasis::Priced),
         charged: Money(cost),

@@ -36,6 +36,7 @@ const OVERRIDES: &[(&str, &[&str], Kind)] = &[
     ("LLM_CALL_ALLOW_UNPRICED", &["allow_unpriced"], Kind::Flag),
     ("LLM_CALL_DEADLINE_MS", &["deadline_ms"], Kind::Number),
     ("LLM_CALL_MAX_ATTEMPTS", &["max_attempts"], Kind::Number),
+    ("LLM_CALL_HEDGE", &["hedge"], Kind::Flag),
     ("LLM_CALL_DEFAULT_BACKENDS", &["default_backends"], Kind::Flag),
     ("LLM_CALL_LOG_LEVEL", &["log", "level"], Kind::Text),
     ("LLM_CALL_LOG_FOLDER", &["log", "folder"], Kind::Text),

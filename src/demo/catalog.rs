@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, StoreConfig, UiConfig};
-use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
@@ -378,8 +378,8 @@ fn backend(site: &Site, url: String) -> BackendConfig {
             max_in_flight: local.then_some(8),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
-                first_token: Duration::from_secs(first_token),
-                stall: Duration::from_secs(20),
+                first_token: Timer::Learnt(Duration::from_secs(first_token)),
+                stall: Timer::Learnt(Duration::from_secs(20)),
             },
             default_pricing: if local { Pricing::Free } else { Pricing::Unknown },
         },

@@ -120,6 +120,8 @@ pub enum Rejection {
     LedgerStuck,
     /// Another model of the same backend already failed in a way that concerns all of them.
     BackendFailed,
+    /// The tier has taken as many further attempts as it takes while so many first ones fail.
+    RetriesSpent,
 }
 
 /// At which level an operator's word was given.
@@ -202,6 +204,7 @@ impl Rejection {
             Self::OverBudget { .. } => "over_budget",
             Self::LedgerStuck => "ledger_stuck",
             Self::BackendFailed => "backend_failed",
+            Self::RetriesSpent => "retries_spent",
         }
     }
 
@@ -254,6 +257,7 @@ impl Rejection {
             Self::OverBudget { limit, .. } => format!("raise {limit}, or wait until it begins anew"),
             Self::LedgerStuck => "make room on the disk".into(),
             Self::BackendFailed => "see the failed attempt".into(),
+            Self::RetriesSpent => "find out why first attempts fail; every second brings one retry back".into(),
         }
     }
 }
@@ -316,6 +320,9 @@ impl fmt::Display for Rejection {
             Self::OverBudget { limit, cost, left } => write!(f, "could cost {cost}, {left} left of {limit}"),
             Self::LedgerStuck => f.write_str("the ledger cannot be written, so nothing that costs money is sent"),
             Self::BackendFailed => f.write_str("the backend just failed this request"),
+            Self::RetriesSpent => {
+                f.write_str("its retries are spent: in a bad hour a tier takes one for every two requests")
+            }
         }
     }
 }

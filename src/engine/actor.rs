@@ -54,13 +54,13 @@ pub(super) struct Settled {
 
 /// Leave, and the attempt's place in the ledger.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(super) struct Leave {
     pub permit: Permit,
     entry: Option<Entry>,
 }
 
 #[cfg(test)]
-impl Admitted {
+impl Leave {
     /// Leave without a ledger.
     pub const fn without_entry(permit: Permit) -> Self {
         Self { permit, entry: None }
@@ -69,7 +69,7 @@ impl Admitted {
 
 /// What comes with leave.
 pub(super) struct Granted {
-    pub admitted: Admitted,
+    pub admitted: Leave,
     /// What an operator ends the attempt by.
     pub kill: CancellationToken,
     /// Comes when the ledger's entry has been written.
@@ -95,8 +95,8 @@ pub(super) enum Message {
     Accepted { request: RequestId, cancel: CancellationToken },
     Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
     Admit { ask: Ask, reply: oneshot::Sender<Admission> },
-    Release(Admitted),
-    Settle { admitted: Admitted, settled: Box<Settled> },
+    Release(Leave),
+    Settle { admitted: Leave, settled: Box<Settled> },
     Probed { backend: BackendId, report: ProbeReport },
     Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
 }
@@ -225,20 +225,20 @@ impl Actor {
             }
         }
         let kill = self.kill.entry((ask.backend, ask.model)).or_default().clone();
-        Ok(Granted { admitted: Admitted { permit, entry }, kill, written })
+        Ok(Granted { admitted: Leave { permit, entry }, kill, written })
     }
 
-    fn release(&mut self, admitted: Admitted, now: Timestamp) {
+    fn release(&mut self, admitted: Leave, now: Timestamp) {
         Arc::make_mut(&mut self.fleet).release(admitted.permit, now);
         if let Some((books, entry)) = self.books.as_ref().zip(admitted.entry) {
             books.release(entry);
         }
     }
 
-    fn settle(&mut self, admitted: Admitted, settled: &Settled, now: Timestamp) {
-        let Admitted { permit, entry } = admitted;
+    fn settle(&mut self, admitted: Leave, settled: &Settled, now: Timestamp) {
+        let Leave { permit, entry } = admitted;
         if let Some((books, entry)) = self.books.as_ref().zip(entry) {
-            books.settle(entry, &settled.attempt, settled.sample.is_some(), now);
+            books.settle(entry, &settled.attempt, settled.sample.as_ref(), now);
         }
         let backend = permit.backend.clone();
         let result = AttemptResult {

@@ -92,10 +92,10 @@ impl Books {
         }
     }
 
-    /// Writes down how an attempt ended. `counts` says whether that tells something of its model's pace.
-    pub fn settle(&self, entry: Entry, attempt: &Attempt, counts: bool, now: Timestamp) {
+    /// Writes down how an attempt ended, with what it said of its model's pace, if anything.
+    pub fn settle(&self, entry: Entry, attempt: &Attempt, sample: Option<&Sample>, now: Timestamp) {
         if let Some(place) = entry.place {
-            place.write(Record::Settled(Settled::of(entry.opened, attempt, counts, now, self.clock.day(now))));
+            place.write(Record::Settled(Settled::of(entry.opened, attempt, sample, now, self.clock.day(now))));
         }
     }
 

@@ -6,13 +6,13 @@ use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Admission, Admitted, Ask, Granted, Message, Settled};
+use super::actor::{Admission, Ask, Granted, Leave, Message, Settled};
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
 pub(super) struct Lease {
-    held: Option<(Admitted, OwnedPermit<Message>)>,
+    held: Option<(Leave, OwnedPermit<Message>)>,
     kill: CancellationToken,
     written: Option<oneshot::Receiver<()>>,
 }
@@ -90,10 +90,13 @@ impl Drop for Waiting {
     }
 }
 
-/// Leave was not given.
+/// Leave was not given, or is not needed.
 pub(super) enum Refused {
     Rejected(Rejection),
+    /// The engine is shutting down.
     Closed,
+    /// The caller went away, or another attempt answers.
+    Unwanted,
 }
 
 #[cfg(test)]
@@ -123,6 +126,7 @@ mod tests {
                 caller: "test".into(),
                 reserve: Money(100),
                 last_resort: false,
+                turn: fleet::Turn::First,
             },
             request: RequestId(uuid::Uuid::nil()),
             number: 1,
@@ -133,7 +137,7 @@ mod tests {
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
             let admitted = fleet.admit(&ask.ask, Timestamp(0)).map(|permit| Granted {
-                admitted: Admitted::without_entry(permit),
+                admitted: Leave::without_entry(permit),
                 kill: CancellationToken::new(),
                 written: None,
             });

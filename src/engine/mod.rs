@@ -5,11 +5,16 @@ mod answer;
 mod attempt;
 mod books;
 mod call;
+mod chain;
 mod clock;
 mod command;
 mod fact;
 mod lease;
+mod pace;
 mod probe;
+mod race;
+mod report;
+mod sending;
 mod snapshot;
 mod start;
 pub mod warnings;
@@ -51,13 +56,25 @@ pub use fact::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, Opera
 pub use snapshot::Snapshot;
 pub use start::Options;
 
-/// How an answer is wanted.
+/// How an answer is wanted, and so what becomes of one that breaks off after a part of it was handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Piece by piece.
+    /// Piece by piece, to somebody who passes the pieces on for good: the first one commits, and an answer that breaks off
+    /// ends in an error.
     Streamed,
-    /// Whole: the provider is asked for it in one piece where the protocol allows.
+    /// Piece by piece, to somebody who can take back what was shown: an answer that breaks off is begun anew by the next
+    /// candidate.
+    Revocable,
+    /// Whole: the provider is asked for it in one piece where the protocol allows. One that breaks off is begun anew.
     Whole,
+}
+
+impl Delivery {
+    /// Whether an answer can be begun anew after a part of it was handed on.
+    #[must_use]
+    pub const fn can_be_taken_back(self) -> bool {
+        !matches!(self, Self::Streamed)
+    }
 }
 
 /// The routing engine. Clones share one engine.

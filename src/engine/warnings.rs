@@ -244,7 +244,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::fleet::{Admin, BackendSpec, Fleet, ModelSpec, Pin, PinScope, Protocol, Timeouts};
+    use crate::domain::fleet::{Admin, BackendSpec, Fleet, ModelSpec, Pin, PinScope, Protocol, Timeouts, Timer};
     use crate::domain::machine::{GpuReadings, GpuSample};
     use crate::domain::money::{Cost, CostBasis};
     use crate::domain::policy::Policy;
@@ -270,7 +270,7 @@ mod tests {
             reach: Reach::Inside,
             key: KeyState::NotNeeded,
             max_in_flight: None,
-            timeouts: Timeouts { connect: wait, first_token: wait, stall: wait },
+            timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
             default_pricing: Pricing::Free,
         };
         let mut backend = Backend::new(spec, vec![("m".into(), ModelSpec::default())]);

@@ -12,6 +12,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::fleet::{Admin, Hold, Pin};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
+use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, Money};
 use crate::domain::privacy::{FindingKind, Ruling};
 use crate::domain::spend::{Day, charge};
@@ -213,6 +214,8 @@ pub struct Settled {
     pub first_token_ms: Option<u32>,
     /// From dispatch to the end, in milliseconds.
     pub total_ms: u32,
+    /// The longest time between two pieces of the answer, in milliseconds, where it came in pieces.
+    pub longest_pause_ms: Option<u32>,
     /// What it used, where the provider said so.
     pub usage: Option<Usage>,
     /// What it cost, and how sure that is.
@@ -222,9 +225,9 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// The row of an attempt.
+    /// The row of an attempt, with what it said of its model's pace, if anything.
     #[must_use]
-    pub fn of(opened: Opened, attempt: &Attempt, counts: bool, ended: Timestamp, day: Day) -> Self {
+    pub fn of(opened: Opened, attempt: &Attempt, sample: Option<&Sample>, ended: Timestamp, day: Day) -> Self {
         let millis = |duration: std::time::Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
         let (result, status) = match &attempt.outcome {
             Ok(finish) => (Result::Answered(*finish), None),
@@ -236,9 +239,10 @@ impl Settled {
             result,
             status,
             delivered: attempt.delivered,
-            counts,
+            counts: sample.is_some(),
             first_token_ms: attempt.first_token.map(millis),
             total_ms: millis(attempt.total),
+            longest_pause_ms: sample.and_then(|sample| sample.longest_pause_ms),
             usage: attempt.usage,
             cost: attempt.cost,
             charged: charge(opened.reserved, attempt.cost),
@@ -258,6 +262,7 @@ impl Settled {
             counts: false,
             first_token_ms: None,
             total_ms: u32::try_from(ended.since(opened.at).as_millis()).unwrap_or(u32::MAX),
+            longest_pause_ms: None,
             usage: None,
             cost: Cost::UNKNOWN,
             charged: opened.reserved,

@@ -384,7 +384,7 @@ impl Judge<'_> {
     fn estimate(&self, backend: &Backend, model: &Model) -> Estimate {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
         let measured = model.summary.first_token.map(|found| found.p95);
-        let cold = model.loaded == Some(false) || backend.health == Health::Warming;
+        let cold = backend.is_cold(model);
         let loading = if cold { assumed.cold_start_ms } else { 0 };
         let first_token_ms = measured.unwrap_or(assumed.first_token_ms).saturating_add(loading);
         let output = self.analysis.output_tokens;

@@ -72,6 +72,8 @@ pub struct Ask {
     pub reserve: Money,
     /// Whether reasons of health count for nothing, because nobody else is left.
     pub last_resort: bool,
+    /// Which of its request's attempts it is.
+    pub turn: Turn,
 }
 
 #[cfg(test)]
@@ -79,8 +81,17 @@ impl Ask {
     /// Leave to send a request that costs nothing.
     pub fn to(backend: &str, model: &str) -> Self {
         let (backend, model) = (backend.into(), model.into());
-        Self { backend, model, caller: "test".into(), reserve: Money::ZERO, last_resort: false }
+        Self { backend, model, caller: "test".into(), reserve: Money::ZERO, last_resort: false, turn: Turn::First }
     }
+}
+
+/// Which of its request's attempts one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first: it adds to what its tier takes of further ones.
+    First,
+    /// One more, after another failed or beside one that is slow: its tier has to have a retry left for it.
+    Further,
 }
 
 /// How an attempt ended.
@@ -128,9 +139,10 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// The reason, if the backend or model went out of reach since the decision or the money is short.
+    /// The reason, if the backend or model went out of reach since the decision, its tier has no retry left for a further
+    /// attempt, or the money is short.
     pub fn admit(&mut self, ask: &Ask, now: Timestamp) -> Result<Permit, Rejection> {
-        let Ask { backend, model, caller, reserve, last_resort } = ask;
+        let Ask { backend, model, caller, reserve, last_resort, turn } = ask;
         let reserve = *reserve;
         let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
         let one = found.model(model).ok_or(Rejection::ModelMissing)?;
@@ -140,12 +152,21 @@ impl Fleet {
                 Ok(()) | Err(_) => {}
             }
         }
+        let tier = found.spec.tier;
+        if *turn == Turn::Further && !self.tiers[tier.index()].retries.is_enough(now) {
+            return Err(Rejection::RetriesSpent);
+        }
         let timed = matches!(one.spec.pricing, Pricing::PerHour { .. });
         let spend = Arc::make_mut(&mut self.spend);
-        let purpose = Purpose { tier: found.spec.tier, model, caller };
+        let purpose = Purpose { tier, model, caller };
         spend.reserve(reserve, &purpose).map_err(|short| Rejection::over_budget(reserve, short))?;
         if timed {
             spend.occupy(reserve);
+        }
+        let retries = &mut self.tiers[tier.index()].retries;
+        match turn {
+            Turn::First => retries.deposit(now),
+            Turn::Further => _ = retries.draw(now),
         }
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
         let backend_trial = backend_state.breaker.admit(now);

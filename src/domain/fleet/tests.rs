@@ -27,8 +27,8 @@ fn fleet(limit: Option<Money>) -> Fleet {
         max_in_flight: None,
         timeouts: Timeouts {
             connect: Duration::from_secs(1),
-            first_token: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            first_token: Timer::Set(Duration::from_secs(30)),
+            stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Unknown,
     };
@@ -45,6 +45,7 @@ fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Tim
         first_token_ms: Some(5_000),
         total_ms: 9_000,
         tokens_per_second: Some(9.0),
+        longest_pause_ms: None,
     };
     let result = AttemptResult { sample: Some(sample), failure: failure.as_ref(), usage: None, cost };
     fleet.settle(permit, &result, at);
@@ -65,6 +66,32 @@ fn past_the_limit_what_costs_nothing_is_still_admitted() {
     fleet.release(free.expect("a free request adds nothing"), NOW);
     let dear = fleet.admit(&Ask { reserve: Money(1), ..Ask::to("one", "model") }, NOW);
     assert_eq!(dear, Err(Rejection::OverBudget { limit: "today's limit".into(), cost: Money(1), left: Money(-50) }));
+}
+
+#[test]
+fn a_tier_takes_so_many_further_attempts_and_refuses_the_rest_without_setting_money_aside() {
+    let mut fleet = fleet(Some(Money(1_000)));
+    let further = |fleet: &mut Fleet, at| {
+        fleet.admit(&Ask { reserve: Money(10), turn: Turn::Further, ..Ask::to("one", "model") }, at)
+    };
+    for _ in 0..50 {
+        let permit = further(&mut fleet, NOW).expect("a full budget");
+        fleet.release(permit, NOW);
+    }
+    assert_eq!(further(&mut fleet, NOW), Err(Rejection::RetriesSpent));
+    assert_eq!(fleet.spend.reserved, Money::ZERO);
+    // Two requests that begin here bring one retry; first attempts are never refused for it.
+    (0..2).for_each(|_| attempt(&mut fleet, Cost::UNKNOWN, None, NOW));
+    let permit = further(&mut fleet, NOW).expect("one was brought in");
+    fleet.release(permit, NOW);
+    assert_eq!(further(&mut fleet, NOW), Err(Rejection::RetriesSpent));
+    let dear = fleet.admit(
+        &Ask { reserve: Money(5_000), turn: Turn::Further, ..Ask::to("one", "model") },
+        NOW.after(Duration::from_secs(1)),
+    );
+    assert!(matches!(dear, Err(Rejection::OverBudget { .. })), "what is refused for another reason takes no retry");
+    let permit = further(&mut fleet, NOW.after(Duration::from_secs(1))).expect("a second brought one back");
+    fleet.release(permit, NOW);
 }
 
 #[test]

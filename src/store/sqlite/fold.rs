@@ -159,7 +159,7 @@ async fn settled(connection: &mut SqliteConnection, owner: &str, row: &Settled) 
     sqlx::query(
         "UPDATE attempts SET ended = $3, day = $4, answered = $5, result = $6, status = $7, delivered = $8, counts = $9,
              first_token_ms = $10, total_ms = $11, input = $12, cache_read = $13, cache_write = $14, cache_write_1h = $15,
-             output = $16, reasoning = $17, cost = $18, basis = $19, charged = $20
+             output = $16, reasoning = $17, cost = $18, basis = $19, charged = $20, longest_pause_ms = $21
          WHERE request = $1 AND number = $2",
     )
     .bind(row.opened.request.to_string())
@@ -182,6 +182,7 @@ async fn settled(connection: &mut SqliteConnection, owner: &str, row: &Settled) 
     .bind(row.cost.amount.map(|amount| amount.0))
     .bind(word(&row.cost.basis))
     .bind(row.charged.0)
+    .bind(row.longest_pause_ms)
     .execute(connection)
     .await
     .map(drop)

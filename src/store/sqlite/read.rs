@@ -34,7 +34,7 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error
 /// What earlier runs left.
 pub(super) async fn kept(connection: &mut SqliteConnection, now: Timestamp) -> Result<Kept, sqlx::Error> {
     let samples = sqlx::query(
-        "SELECT tier, backend, model, ended, answered, first_token_ms, total_ms, output FROM attempts
+        "SELECT tier, backend, model, ended, answered, first_token_ms, total_ms, longest_pause_ms, output FROM attempts
          WHERE ended > $1 AND counts = 1 ORDER BY ended DESC LIMIT $2",
     )
     .bind(now.0.saturating_sub(SAMPLES.as_millis() as i64))
@@ -72,6 +72,7 @@ fn sample(row: &SqliteRow) -> Result<KeptSample, sqlx::Error> {
             first_token_ms: first,
             total_ms: total,
             tokens_per_second,
+            longest_pause_ms: row.try_get("longest_pause_ms")?,
         },
     })
 }
@@ -283,6 +284,7 @@ fn attempt(row: &SqliteRow) -> Result<KeptAttempt, sqlx::Error> {
         counts: row.try_get("counts")?,
         first_token_ms: row.try_get("first_token_ms")?,
         total_ms: row.try_get("total_ms")?,
+        longest_pause_ms: row.try_get("longest_pause_ms")?,
         usage,
         cost: Cost {
             amount: row.try_get::<Option<i64>, _>("cost")?.map(Money),

@@ -46,6 +46,7 @@ CREATE TABLE attempts (
     counts INTEGER,
     first_token_ms INTEGER,
     total_ms INTEGER,
+    longest_pause_ms INTEGER,
     input INTEGER,
     cache_read INTEGER,
     cache_write INTEGER,

@@ -10,7 +10,7 @@ use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
     Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Presence, Protocol,
-    Timeouts, Trouble,
+    Timeouts, Timer, Trouble,
 };
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
@@ -52,8 +52,8 @@ fn spec(id: &str, tier: Tier, protocol: Protocol, reach: Reach, key: KeyState) -
         max_in_flight: Some(8),
         timeouts: Timeouts {
             connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            first_token: Timer::Set(Duration::from_secs(30)),
+            stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Free,
     }
@@ -150,6 +150,7 @@ fn traffic(fleet: &mut Fleet, id: &str, count: i64, base: u32, failures: &[i64])
             first_token_ms: Some(base + swing),
             total_ms: (base + swing) * 4,
             tokens_per_second: Some(62.0),
+            longest_pause_ms: None,
         };
         let state = &mut fleet.tiers[tier.index()];
         Arc::make_mut(&mut state.history).push(&sample);

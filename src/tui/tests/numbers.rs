@@ -25,7 +25,7 @@ fn fleet_of(number: u64) -> Snapshot {
     let mut snapshot = fixture::working();
     let fleet = Arc::make_mut(&mut snapshot.fleet);
     let ms = u32::try_from(number).expect("small enough");
-    let times = Some(Percentiles { p50: ms, p95: ms, p99: ms, max: ms });
+    let times = Some(Percentiles { count: 1, p50: ms, p95: ms, p99: ms, max: ms });
     let amount = Money(i64::try_from(number).expect("small enough").saturating_mul(977_777));
     let book = Book { amount, attempts: ms.max(1), input_tokens: number * 3, output_tokens: number, ..Book::default() };
     for tier in &mut fleet.tiers {

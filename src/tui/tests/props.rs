@@ -126,6 +126,7 @@ prop_compose! {
                     first_token_ms: Some(*ms),
                     total_ms: ms.saturating_mul(3),
                     tokens_per_second: Some(*ms as f32),
+            longest_pause_ms: None,
                 };
                 Arc::make_mut(&mut tier.history).push(&sample);
             }

@@ -194,7 +194,7 @@ pub fn compare(app: &mut App) {
         let events = [
             TurnEvent::Decided(Arc::clone(&decision)),
             TurnEvent::Progress(Progress::Attempting(sent)),
-            TurnEvent::Progress(Progress::FirstToken(Duration::from_millis(300 + 240 * tier.index() as u64))),
+            TurnEvent::Progress(Progress::FirstToken { attempt: 1, after: Duration::from_millis(300 + 240 * tier.index() as u64) }),
             TurnEvent::Progress(Progress::Text(
                 "Short waves are scattered more than long ones by what the air is made of.\n\nIn the evening the light \
                  comes a longer way, and what arrives is what was not scattered: "
