@@ -30,7 +30,11 @@ demo *args:
 
 # Measure the ways that every prompt takes.
 bench *args:
-    cargo bench {{ args }}
+    cargo bench --features bench {{ args }}
+
+# Ten minutes of load on the engine, with its memory every half minute: the line has to be flat.
+bench-memory:
+    cargo bench --features bench --bench engine -- --minutes 10
 
 # Measure the screen on a pseudo-terminal: frames, bytes, processor, memory, keys. `--against btop btm` beside others.
 bench-screen *args:

@@ -85,6 +85,25 @@ impl Engine {
         Ok(Self::assemble(Parts { config, clients, telemetry, refresh, background, stop, clock, simulated, store }))
     }
 
+    /// Starts an engine over clients of one's own, and without a look at the machines: for benchmarks.
+    #[cfg(feature = "bench")]
+    #[must_use]
+    pub fn start_over(config: Config, options: Options, clients: HashMap<BackendId, Client>) -> Self {
+        let Options { clock, simulated, store, .. } = options;
+        let (_, telemetry) = watch::channel(Arc::new(Telemetry::default()));
+        Self::assemble(Parts {
+            config,
+            clients,
+            telemetry,
+            refresh: Refresh::default(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            clock,
+            simulated,
+            store,
+        })
+    }
+
     /// Assembles an engine and sets its actor and its probes to work.
     pub(super) fn assemble(parts: Parts) -> Self {
         let Parts { config, clients, telemetry, refresh, background, stop, clock, simulated, store } = parts;

@@ -10,6 +10,8 @@ mod errors;
 mod events;
 mod gemini;
 mod http;
+#[cfg(feature = "bench")]
+pub mod instant;
 mod litellm;
 mod ndjson;
 mod ollama;
