@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use super::{Ctx, put};
 use crate::domain::baseline::{Baseline, baseline};
 use crate::domain::money::Money;
-use crate::domain::spend::{Book, Hour, Spend};
+use crate::domain::spend::{self, Book, Budget, Hour, Spend};
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
 use crate::engine::{Snapshot, midnight_after};
@@ -126,6 +126,11 @@ fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static
         fact("since start", sum(&spend.session, spend.rented), Role::Text, not_in_it),
         fact("in flight", spend.reserved.to_string(), Role::Text, "set aside, at most".to_owned()),
     ];
+    let unsettled = spend.today_charged() - spend.today_total();
+    if unsettled > Money::ZERO {
+        let note = "more today, at most, for attempts that broke off".to_owned();
+        so_far.push(fact("unsettled", unsettled.to_string(), Role::Text, note));
+    }
     if spend.rented_per_hour > Money::ZERO {
         let note = "an hour for rented machines, used or idle".to_owned();
         so_far.push(fact("rented", spend.rented_per_hour.to_string(), Role::Text, note));
@@ -151,6 +156,7 @@ fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static
     let note = if forecast.is_some() { "today, if it goes on like this" } else { "known after the first 5 min" };
     ahead.push(fact("forecast", words, Role::Text, note.to_owned()));
     ahead.push(limit(ctx, spend, midnight));
+    ahead.extend(spend.budgets.iter().map(budget));
     ahead.extend(saved(ctx, snapshot));
     let lines = |facts: Vec<Fact>| facts.into_iter().flat_map(|fact| fact.lines(ctx, width)).collect();
     let gap = Line::default();
@@ -175,6 +181,20 @@ fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Fact {
         None => format!("{percent:.0} % used"),
     };
     fact("limit", limit.to_string(), role, note)
+}
+
+fn budget(budget: &Budget) -> Fact {
+    let percent = text::percent(budget.charged().0, budget.limit.0).unwrap_or(0.0);
+    let role = match usage_role(percent) {
+        Role::Ok => Role::Text,
+        role => role,
+    };
+    let flight = match budget.reserved {
+        Money::ZERO => String::new(),
+        held => format!(", {held} in flight"),
+    };
+    let warns = if budget.action == spend::Action::Warn { "; a warning only" } else { "" };
+    fact("budget", budget.limit.to_string(), role, format!("{percent:.0} % of {budget} used{flight}{warns}"))
 }
 
 /// What routing saved, against the named baseline. Nothing is said where there is no baseline, or nothing was spent.
