@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures::{FutureExt, StreamExt, future, stream};
+use futures::{StreamExt, future, stream};
 use serde_json::{Value, json};
 
 pub use self::files::read_prompts;
@@ -17,7 +17,7 @@ use self::files::{Sink, finished, jobs};
 use super::output::{Failure, Output};
 use super::request::{Demands, Shape};
 use super::session::Session;
-use super::signals::asked_to_stop;
+use super::signals::{Signal, asked_to_stop};
 use super::{Global, json};
 use crate::domain::money::Money;
 use crate::domain::request::Optimize;
@@ -114,7 +114,8 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCod
     };
     // What has been paid for and is there already is kept, and no more is begun.
     stopping.store(true, Ordering::Relaxed);
-    while let Some(Some((id, reply))) = replies.next().now_or_never() {
+    let until = tokio::time::Instant::now() + stopped.map_or(Duration::ZERO, Signal::grace);
+    while let Ok(Some((id, reply))) = tokio::time::timeout_at(until, replies.next()).await {
         sink.write(&line(&id, &reply))?;
         tally.count(&reply);
     }

@@ -67,7 +67,11 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
     stop.cancel();
     background.close();
     background.wait().await;
-    session.stop().await;
+    // The background traffic of a demonstration has ended; what is in flight was asked for.
+    match signal {
+        None => session.stop().await,
+        Some(signal) => session.stop_within(signal.grace()).await,
+    }
     let told = tell(ended, log.as_deref(), output);
     // A signal may mean that the terminal is gone, and with it whoever could be told.
     signal.map_or(told, |signal| Ok(ExitCode::from(signal.code())))

@@ -200,7 +200,12 @@ impl Session {
 
     /// Stops the engine, then the record of what was asked, and then the simulated tiers.
     pub async fn stop(self) {
-        self.engine.shutdown(GRACE).await;
+        self.stop_within(GRACE).await;
+    }
+
+    /// The same, with so long for what is in flight.
+    pub async fn stop_within(self, grace: Duration) {
+        self.engine.shutdown(grace).await;
         if let Some(recorder) = self.recorder {
             recorder.stop().await;
         }

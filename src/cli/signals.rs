@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// How long a command may take to end in good order.
+/// How long a command may take to end in good order, beyond what it gives to the answers in flight.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same for the dashboard, which lets answers end first, and may have to wait for a slow terminal.
+/// The same for the dashboard, which may have to wait for a slow terminal.
 const PATIENCE_OF_A_SCREEN: Duration = Duration::from_secs(15);
+/// How long the answers in flight are given when the system asks the program to end: what was paid for is to arrive. System
+/// managers wait for longer than this before they kill.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Why a command was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,15 @@ impl Signal {
             Self::Terminate => 143,
             Self::Hangup => 129,
             Self::Quit => 131,
+        }
+    }
+
+    /// How long the answers in flight are given. A person who interrupts, or is gone, waits for none of them.
+    #[must_use]
+    pub const fn grace(self) -> Duration {
+        match self {
+            Self::Terminate => GRACE,
+            Self::Interrupt | Self::Hangup | Self::Quit => Duration::ZERO,
         }
     }
 }
@@ -65,12 +77,12 @@ impl Of {
     }
 
     /// Ends when the time for ending in good order is over.
-    async fn patience(self, ears: &mut Ears) {
+    async fn patience(self, signal: Signal, ears: &mut Ears) {
         match self {
-            Self::Printing => drop(tokio::time::timeout(PATIENCE, ears.next()).await),
+            Self::Printing => drop(tokio::time::timeout(PATIENCE + signal.grace(), ears.next()).await),
             // Asking twice makes no difference here: when a terminal goes away, the system and the shell both tell.
             Self::Screen => {
-                tokio::time::sleep(PATIENCE_OF_A_SCREEN).await;
+                tokio::time::sleep(PATIENCE_OF_A_SCREEN + signal.grace()).await;
                 crate::tui::terminal::abandon();
             }
         }
@@ -98,7 +110,7 @@ fn asked(of: Of) -> impl Future<Output = Signal> {
     tokio::spawn(async move {
         let signal = ears.next().await;
         let _ = tell.send(signal);
-        of.patience(&mut ears).await;
+        of.patience(signal, &mut ears).await;
         std::process::exit(i32::from(signal.code()));
     });
     async move {
