@@ -146,3 +146,33 @@ fn an_interrupted_batch_keeps_what_it_has_and_goes_on_with_the_rest() {
     ids.sort();
     assert_eq!(ids, ["\"line-1\"", "\"line-2\"", "\"line-3\"", "\"line-4\""]);
 }
+
+#[test]
+#[cfg(unix)]
+fn what_is_in_flight_when_the_system_ends_a_batch_arrives_and_no_more_is_begun() {
+    let ((tell, arrived), (release, wait)) = (mpsc::channel(), mpsc::channel());
+    let (tell, wait) = (std::sync::Mutex::new(tell), std::sync::Mutex::new(wait));
+    let fake = Fake::start(move |_, stream| {
+        drop(tell.lock().expect("no panic under this lock").send(()));
+        // Without anybody to release it, it answers at once.
+        drop::<Result<(), _>>(wait.lock().expect("no panic under this lock").recv());
+        drop(stream.write_all(whole("paid for").as_bytes()));
+    });
+    let input = fake.path("in.jsonl");
+    std::fs::write(&input, "\"one\"\n\"two\"\n\"three\"\n").expect("written");
+    let output = fake.path("out.jsonl");
+    let mut child = fake
+        .llm_call(&["batch", input.to_str().expect("UTF-8"), "--concurrency", "1", "-o"])
+        .arg(&output)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    arrived.recv().expect("a prompt arrives");
+    signal(child.id(), "TERM");
+    release.send(()).expect("the service listens");
+    drop(release);
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    let answers = answers(&fake);
+    assert!(answers.iter().all(|line| line["ok"] == true && line["text"] == "paid for"), "{answers:?}");
+    assert!((1..3).contains(&answers.len()), "{answers:?}");
+}
