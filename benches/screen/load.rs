@@ -10,6 +10,7 @@ use llm_call::domain::decision::Decision;
 use llm_call::domain::fleet::{AttemptResult, Permit};
 use llm_call::domain::health::{Health, ProbeReport};
 use llm_call::domain::latency::Sample;
+use llm_call::domain::limits::Size;
 use llm_call::domain::money::{Cost, CostBasis, Money};
 use llm_call::domain::prompt::Prompt;
 use llm_call::domain::request::Constraints;
@@ -185,7 +186,7 @@ fn begin(stage: &Stage, snapshot: &mut Snapshot, prompt: &Arc<Prompt>, tick: usi
     tell(stage, Fact::Decided(Arc::clone(&decision)));
     let sent = dispatched(&decision, now)?;
     let fleet = Arc::make_mut(&mut snapshot.fleet);
-    let permit = fleet.admit(&sent.backend, &sent.model, Money::ZERO, false, now).ok()?;
+    let permit = fleet.admit(&sent.backend, &sent.model, Money::ZERO, Size::default(), false, now).ok()?;
     tell(stage, Fact::Dispatched(sent.clone()));
     snapshot.accepted += 1;
     snapshot.at = now;

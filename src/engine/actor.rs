@@ -15,12 +15,13 @@ use super::clock::Clock;
 use super::command::Command;
 use super::fact::{Drained, Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
-use crate::domain::failure::Failure;
-use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::failure::{Failure, Penalty};
+use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Load, Passes, Permit, Pin};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
+use crate::domain::limits::{Limits, Size};
 use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
@@ -39,6 +40,7 @@ pub(super) struct Ask {
     pub backend: BackendId,
     pub model: ModelId,
     pub reserve: Money,
+    pub size: Size,
     pub last_resort: bool,
 }
 
@@ -66,13 +68,46 @@ pub(super) struct Answered {
 
 /// What the actor is told.
 pub(super) enum Message {
-    Accepted { request: RequestId, cancel: CancellationToken },
-    Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
-    Admit { ask: Ask, reply: oneshot::Sender<Admission> },
+    Accepted {
+        request: RequestId,
+        cancel: CancellationToken,
+    },
+    Ended {
+        request: RequestId,
+        answered_by: Option<(BackendId, ModelId)>,
+    },
+    Admit {
+        ask: Ask,
+        reply: oneshot::Sender<Admission>,
+    },
     Release(Permit),
-    Settle { permit: Permit, settled: Box<Settled> },
-    Probed { backend: BackendId, report: ProbeReport },
-    Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
+    Settle {
+        permit: Permit,
+        settled: Box<Settled>,
+    },
+    /// The answer to a trial has begun.
+    Began {
+        backend: BackendId,
+        model: ModelId,
+        passes: Passes,
+    },
+    /// The head of an answer told of limits.
+    Limits {
+        backend: BackendId,
+        model: ModelId,
+        limits: Limits,
+    },
+    /// A probe came back. The reply says what the host is to load, if anything.
+    Probed {
+        backend: BackendId,
+        report: ProbeReport,
+        reply: oneshot::Sender<Option<Load>>,
+    },
+    Command {
+        command: Command,
+        by: Arc<str>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
 }
 
 /// Counters that requests raise themselves; the snapshot shows them.
@@ -164,7 +199,7 @@ impl Actor {
             }
             Message::Admit { ask, reply } => {
                 let fleet = Arc::make_mut(&mut self.fleet);
-                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, now);
+                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.size, ask.last_resort, now);
                 let kill = |permit| (permit, self.kill.entry((ask.backend, ask.model)).or_default().clone());
                 let admitted = admitted.map(kill);
                 // The asker may have been cancelled in the meantime: then the permit comes back at once.
@@ -182,9 +217,22 @@ impl Actor {
                     cost: settled.cost,
                 };
                 self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
+                let penalty = settled.failure.map(|failure| failure.class.penalty());
+                if matches!(penalty, Some(Penalty::Strike | Penalty::Down)) {
+                    // The prober is in the middle of its ordinary pause, which may be a minute long.
+                    drop(self.probe_now.send(Some(backend)));
+                }
             }
-            Message::Probed { backend, report } => {
+            Message::Began { backend, model, passes } => {
+                Arc::make_mut(&mut self.fleet).began(&backend, &model, passes, now);
+            }
+            Message::Limits { backend, model, limits } => {
+                Arc::make_mut(&mut self.fleet).told_limits(&backend, &model, &limits, now);
+            }
+            Message::Probed { backend, report, reply } => {
                 self.watching_health(&backend, |fleet| fleet.observe(&backend, report, now));
+                // Whoever probed may have stopped in the meantime.
+                drop(reply.send(Arc::make_mut(&mut self.fleet).load_wanted(&backend, now)));
             }
             Message::Command { command, by, reply } => {
                 let done = self.carry_out(&command, &by);
@@ -201,10 +249,6 @@ impl Actor {
         let to = health(&self.fleet);
         if from == to {
             return;
-        }
-        if to == Health::Down {
-            // The prober is in the middle of its ordinary pause, which may be a minute long.
-            drop(self.probe_now.send(Some(backend.clone())));
         }
         let Some(found) = self.fleet.backend(backend) else { return };
         if to == Health::Down {

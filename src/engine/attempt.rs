@@ -11,6 +11,7 @@ use super::answer::Progress;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::Timeouts;
 use crate::domain::latency::Sample;
+use crate::domain::limits::Limits;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::price::Pricing;
 use crate::domain::privacy::{Guarded, Reach, Withheld};
@@ -38,6 +39,8 @@ pub(super) struct Errand<'a> {
     pub progress: &'a mpsc::Sender<Progress>,
     /// Called when the first meaningful token has arrived.
     pub on_first_token: &'a (dyn Fn(Duration) + Send + Sync),
+    /// Called when the provider has told what is left of its limits.
+    pub on_limits: &'a (dyn Fn(Limits) + Send + Sync),
 }
 
 /// What became of an attempt.
@@ -170,6 +173,7 @@ impl Errand<'_> {
             Event::Cost(cost) => report.reported_cost = Some(cost),
             Event::Held(held) => report.held = Some(held),
             Event::ColdStart(_) => {}
+            Event::Limits(limits) => (self.on_limits)(limits),
             Event::Done(finish) => return Ok(Some(finish)),
         }
         if report.received > LONGEST_ANSWER {

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Admission, Ask, Message, Settled};
-use crate::domain::fleet::Permit;
+use crate::domain::fleet::{Passes, Permit};
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
@@ -34,6 +34,11 @@ impl Lease {
     /// Whether a prompt sent under this lease leaves this machine. Spent leases lead outside.
     pub fn reach(&self) -> Reach {
         self.held.as_ref().map_or(Reach::Outside, |(permit, _)| permit.reach)
+    }
+
+    /// What the breakers are to be told when the answer begins, where the attempt is a trial.
+    pub fn trial(&self) -> Option<Passes> {
+        self.held.as_ref().and_then(|(permit, _)| permit.trial())
     }
 
     /// Cancelled when an operator takes what is in flight off the leased model.
@@ -88,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::domain::fleet::Fleet;
+    use crate::domain::limits::Size;
     use crate::domain::money::Money;
     use crate::domain::spend::{Day, Spend};
     use crate::domain::tier::Tier;
@@ -98,13 +104,18 @@ mod tests {
         let backends = super::super::tests::backends();
         let mut fleet = Fleet::new(backends, Spend::new(Timestamp(0), Day(0), None));
         let (inbox, mut messages) = tokio::sync::mpsc::channel(4);
-        let ask =
-            Ask { backend: Tier::Claude.name().into(), model: "model".into(), reserve: Money(100), last_resort: false };
+        let ask = Ask {
+            backend: Tier::Claude.name().into(),
+            model: "model".into(),
+            reserve: Money(100),
+            size: Size::default(),
+            last_resort: false,
+        };
         {
             let mut asking = pin!(Lease::acquire(&inbox, ask));
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
-            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, Timestamp(0));
+            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.size, ask.last_resort, Timestamp(0));
             let admitted = admitted.map(|permit| (permit, CancellationToken::new()));
             assert!(reply.send(admitted).is_ok(), "the asker is still there");
         }

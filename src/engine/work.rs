@@ -217,6 +217,7 @@ impl Work {
                 backend: candidate.backend.clone(),
                 model: candidate.model.clone(),
                 reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
+                size: candidate.estimate.size(),
                 last_resort: candidate.last_resort,
             }) => lease?,
         };
@@ -244,6 +245,16 @@ impl Work {
         };
         let on_first_token = |after| {
             shared.tell(Fact::FirstToken { request: self.request.id, attempt: number, after });
+            if let Some(passes) = lease.trial() {
+                let (backend, model) = (candidate.backend.clone(), candidate.model.clone());
+                // With a full inbox the end of the answer decides the trial.
+                drop(shared.inbox.try_send(Message::Began { backend, model, passes }));
+            }
+        };
+        let on_limits = |limits| {
+            let (backend, model) = (candidate.backend.clone(), candidate.model.clone());
+            // With a full inbox the next answer tells them again.
+            drop(shared.inbox.try_send(Message::Limits { backend, model, limits }));
         };
         let errand = Errand {
             client,
@@ -258,6 +269,7 @@ impl Work {
             kill: &lease.kill(),
             progress: &self.progress,
             on_first_token: &on_first_token,
+            on_limits: &on_limits,
         };
         let report = errand.run().await;
         let now = shared.clock.now();

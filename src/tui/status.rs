@@ -99,6 +99,7 @@ fn of_reason(reason: &Rejection) -> Mark {
         Rejection::OutOfCredit => Mark::new(Sign::Down, "NO CREDIT", Role::Bad),
         Rejection::Down { .. } => Mark::new(Sign::Down, "DOWN", Role::Bad),
         Rejection::BreakerOpen { .. } => Mark::new(Sign::Down, "BREAKER", Role::Bad),
+        Rejection::Recovering { .. } => Mark::new(Sign::Degraded, "RETURNING", Role::Warn),
         Rejection::RateLimited { .. } => Mark::new(Sign::Degraded, "LIMITED", Role::Warn),
         Rejection::Full { .. } => Mark::new(Sign::Degraded, "FULL", Role::Warn),
         Rejection::NoModels | Rejection::ModelMissing => Mark::new(Sign::Degraded, "NO MODEL", Role::Warn),

@@ -40,6 +40,8 @@ fn backend(tier: Tier, name: &str, models: &[(&str, Pricing, &[Task])]) -> Backe
             stall: Duration::from_secs(30),
         },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let models = models
         .iter()
@@ -170,7 +172,8 @@ fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
         assert!(decision.candidates.is_empty(), "{:?}", decision.candidates);
         assert_eq!(code_of(&decision, Tier::Local), code);
     }
-    let permit = fleet.admit(&"ollama".into(), &"big".into(), Money::ZERO, false, NOW).expect("it is up");
+    let permit =
+        fleet.admit(&"ollama".into(), &"big".into(), Money::ZERO, Size::default(), false, NOW).expect("it is up");
     assert_eq!(permit.reach, Reach::Outside);
     fleet.release(permit, NOW);
 }
@@ -217,7 +220,8 @@ fn an_ill_backend_is_the_last_resort_and_only_when_nothing_healthy_is_left() {
 #[test]
 fn measured_latency_counts_against_a_limit_once_there_is_any() {
     let mut fleet = fleet();
-    let permit = fleet.admit(&"ollama".into(), &"llama3:8b".into(), Money::ZERO, false, NOW).expect("it is up");
+    let permit =
+        fleet.admit(&"ollama".into(), &"llama3:8b".into(), Money::ZERO, Size::default(), false, NOW).expect("it is up");
     let sample = Sample { at: NOW, ok: true, first_token_ms: Some(450), total_ms: 900, tokens_per_second: None };
     let result = super::super::fleet::AttemptResult {
         sample: Some(sample),

@@ -2,32 +2,23 @@
 //!
 //! These methods are the only ones that change a fleet. They perform no I/O and read no clock.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::super::failure::{Failure, FailureClass, Penalty};
-use super::super::health::{FoundModel, Health, ProbeReport};
+use super::super::breaker::Pass;
+use super::super::failure::Failure;
+use super::super::health::ProbeReport;
 use super::super::id::{BackendId, ModelId};
 use super::super::judgement::Judgement;
 use super::super::latency::{History, Sample, Summary};
+use super::super::limits::Size;
 use super::super::money::{Cost, Money};
-use super::super::price::Pricing;
 use super::super::privacy::Reach;
 use super::super::rejection::Rejection;
 use super::super::spend::Day;
 use super::super::tier::{Target, Tier};
 use super::super::time::Timestamp;
 use super::super::usage::Usage;
-use super::{Admin, Backend, Fleet, Model, ModelSpec, Pin, Presence, Trouble};
-
-/// How long a backend is left alone after a 429 that names no time. The hosted providers' own limits refill within
-/// a minute; half of one is what other routers settled on.
-const DEFAULT_RATE_LIMIT: Duration = Duration::from_secs(30);
-/// No header may send a backend away for longer than this; a later 429 can say so again.
-const LONGEST_RATE_LIMIT: Duration = Duration::from_secs(600);
-/// How long an account without credit is left alone before it is tried again.
-const CREDIT_RETRY: Duration = Duration::from_secs(600);
+use super::{Admin, Backend, Fleet, Model, Pin};
 
 /// Leave to send one attempt. Every permit must be given back, through [`Fleet::settle`] or [`Fleet::release`].
 #[derive(Debug, PartialEq, Eq)]
@@ -44,9 +35,24 @@ pub struct Permit {
     pub reach: Reach,
     /// The money set aside.
     pub reserved: Money,
-    sent: Timestamp,
-    backend_trial: Option<u64>,
-    model_trial: Option<u64>,
+    pub(super) sent: Timestamp,
+    pub(super) passes: Passes,
+}
+
+/// What the breakers of an attempt's backend and model gave it to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    pub(super) backend: Option<Pass>,
+    pub(super) model: Option<Pass>,
+}
+
+impl Permit {
+    /// The breakers' passes, where the attempt is a trial that the first token decides.
+    #[must_use]
+    pub fn trial(&self) -> Option<Passes> {
+        let Passes { backend, model } = self.passes;
+        [backend, model].into_iter().flatten().any(Pass::is_trial).then_some(self.passes)
+    }
 }
 
 /// How an attempt ended.
@@ -86,11 +92,11 @@ pub enum CommandError {
 }
 
 impl Fleet {
-    fn backend_mut(&mut self, id: &BackendId) -> Option<&mut Backend> {
+    pub(super) fn backend_mut(&mut self, id: &BackendId) -> Option<&mut Backend> {
         self.backends.iter_mut().find(|backend| backend.spec.id == *id).map(Arc::make_mut)
     }
 
-    /// Asks for leave to send one attempt, and sets `reserve` aside for it.
+    /// Asks for leave to send one attempt that is expected to be of some size, and sets `reserve` aside for it.
     ///
     /// # Errors
     ///
@@ -101,12 +107,13 @@ impl Fleet {
         backend: &BackendId,
         model: &ModelId,
         reserve: Money,
+        size: Size,
         last_resort: bool,
         now: Timestamp,
     ) -> Result<Permit, Rejection> {
         let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
         let one = found.model(model).ok_or(Rejection::ModelMissing)?;
-        for checked in [self.backend_routable(&found, now), self.model_routable(one, now)] {
+        for checked in [self.backend_routable(&found, now), self.model_takes(one, size, now)] {
             match checked {
                 Err(rejection) if !(last_resort && rejection.is_about_health()) => return Err(rejection),
                 Ok(()) | Err(_) => {}
@@ -116,11 +123,11 @@ impl Fleet {
             .reserve(reserve)
             .map_err(|left| Rejection::OverBudget { cost: reserve, left })?;
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
-        let backend_trial = backend_state.breaker.admit(now);
-        let mut model_trial = None;
-        if let Some(one) = backend_state.models.iter_mut().find(|one| one.id == *model) {
+        let mut passes = Passes { backend: backend_state.breaker.admit(now), model: None };
+        if let Some(one) = backend_state.model_mut(model) {
             one.sent.push(now);
-            model_trial = one.breaker.admit(now);
+            one.quota.sent(size);
+            passes.model = one.breaker.admit(now);
         }
         Ok(Permit {
             tier: found.spec.tier,
@@ -129,8 +136,7 @@ impl Fleet {
             reach: found.reach_of(one),
             reserved: reserve,
             sent: now,
-            backend_trial,
-            model_trial,
+            passes,
         })
     }
 
@@ -138,10 +144,9 @@ impl Fleet {
     pub fn release(&mut self, permit: Permit, now: Timestamp) {
         Arc::make_mut(&mut self.spend).release(permit.reserved);
         if let Some(backend) = self.backend_mut(&permit.backend) {
-            backend.breaker.forget(permit.backend_trial, now);
-            if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+            backend.forget_trials(&permit, now);
+            if let Some(model) = backend.model_mut(&permit.model) {
                 model.gave_back(permit.sent);
-                model.breaker.forget(permit.model_trial, now);
             }
         }
     }
@@ -155,7 +160,7 @@ impl Fleet {
             tier.summary = tier.history.window.summary(now);
         }
         let Some(backend) = self.backend_mut(&permit.backend) else { return };
-        if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+        if let Some(model) = backend.model_mut(&permit.model) {
             model.gave_back(permit.sent);
             model.book.add(result.cost, result.usage);
             if let Some(sample) = &result.sample {
@@ -167,10 +172,10 @@ impl Fleet {
             Arc::make_mut(&mut backend.window).push(*sample);
             backend.summary = backend.window.summary(now);
         }
-        match result.failure {
-            None => backend.attempt_succeeded(&permit),
+        backend.measuring(&permit.model, |backend| match result.failure {
+            None => backend.attempt_succeeded(&permit, now),
             Some(failure) => backend.attempt_failed(&permit, failure, now),
-        }
+        });
     }
 
     /// A probe came back.
@@ -192,7 +197,7 @@ impl Fleet {
             Target::Backend(id) => self.backend_mut(id).ok_or_else(missing)?.admin = admin,
             Target::Model(id, model) => {
                 let backend = self.backend_mut(id).ok_or_else(missing)?;
-                backend.models.iter_mut().find(|one| one.id == *model).ok_or_else(missing)?.admin = admin;
+                backend.model_mut(model).ok_or_else(missing)?.admin = admin;
             }
         }
         Ok(())
@@ -230,7 +235,7 @@ impl Fleet {
 
     /// Somebody said what an answer of a model was worth; `before` is what they had said of the same answer.
     pub fn judge(&mut self, backend: &BackendId, model: &ModelId, before: Option<Judgement>, judgement: Judgement) {
-        let found = self.backend_mut(backend).and_then(|found| found.models.iter_mut().find(|one| one.id == *model));
+        let found = self.backend_mut(backend).and_then(|found| found.model_mut(model));
         if let Some(model) = found {
             if let Some(before) = before {
                 model.judged.take_back(before);
@@ -259,9 +264,11 @@ impl Fleet {
                     backend.summary = window.summary(now);
                 }
                 backend.admin.expire(now);
+                let returned = backend.breaker.returned();
                 for model in &mut backend.models {
                     model.admin.expire(now);
                     forget_old(&mut model.history, &mut model.summary, now);
+                    model.take_pace(returned);
                 }
             }
         }
@@ -291,174 +298,5 @@ impl Admin {
         if self.until.is_some_and(|until| now >= until) {
             *self = Self::default();
         }
-    }
-}
-
-/// A share of failed attempts above which a backend that answers counts as degraded, once there were enough of them.
-const DEGRADED_RATIO: f32 = 0.3;
-/// Attempts before a share means anything.
-const DEGRADED_MIN_ATTEMPTS: u32 = 5;
-
-impl Backend {
-    fn attempt_succeeded(&mut self, permit: &Permit) {
-        self.breaker.succeed(permit.backend_trial);
-        self.trouble = None;
-        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
-            model.breaker.succeed(permit.model_trial);
-            model.rate_limited_until = None;
-            model.presence = Presence::Present;
-        }
-        // What is degraded answers too: only a probe knows when that is over.
-        if !matches!(self.health, Health::Up | Health::Degraded) {
-            self.health = Health::Up;
-            self.detail = Arc::from("");
-        }
-        self.judge_error_ratio();
-    }
-
-    fn attempt_failed(&mut self, permit: &Permit, failure: &Failure, now: Timestamp) {
-        let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) else { return };
-        let at_once = failure.class.penalty() == Penalty::Down;
-        match failure.class.penalty() {
-            Penalty::Strike | Penalty::Down if failure.class.concerns_backend() => {
-                self.breaker.fail(permit.backend_trial, at_once, now);
-                model.breaker.forget(permit.model_trial, now);
-                if at_once {
-                    self.health = Health::Down;
-                    self.detail = Arc::from(failure.message.as_str());
-                }
-            }
-            Penalty::Strike | Penalty::Down => {
-                model.breaker.fail(permit.model_trial, at_once, now);
-                self.breaker.forget(permit.backend_trial, now);
-            }
-            Penalty::RateLimit => {
-                let pause = failure.retry_after.unwrap_or(DEFAULT_RATE_LIMIT).min(LONGEST_RATE_LIMIT);
-                let until = now.after(pause);
-                model.rate_limited_until = Some(model.rate_limited_until.map_or(until, |before| before.max(until)));
-                self.forget_trials(permit, now);
-            }
-            Penalty::KeyRefused => {
-                self.trouble = Some(Trouble::KeyRefused { since: now });
-                self.forget_trials(permit, now);
-            }
-            Penalty::OutOfCredit => {
-                self.trouble = Some(Trouble::OutOfCredit { until: now.after(CREDIT_RETRY) });
-                self.forget_trials(permit, now);
-            }
-            Penalty::ModelMissing => {
-                model.presence = Presence::Missing;
-                // Not every backend lists its models, and then only another try can tell that it is back.
-                model.breaker.fail(permit.model_trial, true, now);
-                self.breaker.forget(permit.backend_trial, now);
-            }
-            Penalty::None => self.forget_trials(permit, now),
-        }
-        if failure.class != FailureClass::Cancelled {
-            self.judge_error_ratio();
-        }
-    }
-
-    fn forget_trials(&mut self, permit: &Permit, now: Timestamp) {
-        self.breaker.forget(permit.backend_trial, now);
-        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
-            model.breaker.forget(permit.model_trial, now);
-        }
-    }
-
-    fn judge_error_ratio(&mut self) {
-        let Summary { count, failed, .. } = self.summary;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
-        let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
-        if failing && self.health == Health::Up {
-            self.health = Health::Degraded;
-            self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
-        }
-    }
-
-    fn probed(&mut self, report: ProbeReport, now: Timestamp) {
-        self.probed_at = Some(now);
-        self.probe_took = Some(report.took);
-        if report.key_refused {
-            let since = match self.trouble {
-                Some(Trouble::KeyRefused { since }) => since,
-                _ => now,
-            };
-            self.trouble = Some(Trouble::KeyRefused { since });
-        } else if matches!(report.health, Health::Up | Health::Warming)
-            && matches!(self.trouble, Some(Trouble::KeyRefused { .. }))
-        {
-            self.trouble = None;
-        }
-        if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {
-            self.breaker.probe_succeeded(now);
-        }
-        self.health = report.health;
-        self.detail = Arc::from(report.detail.as_str());
-        match report.models {
-            Some(found) => self.merge_models(found),
-            None if matches!(self.health, Health::Up | Health::Warming) => {
-                for model in self.models.iter_mut().filter(|model| model.presence == Presence::Missing) {
-                    model.presence = Presence::Unknown;
-                }
-            }
-            None => {}
-        }
-        self.judge_error_ratio();
-    }
-
-    /// Models that the configuration lists stay, marked as present or missing; others that the backend has are added,
-    /// and offered only where the configuration lists none at all.
-    fn merge_models(&mut self, found: Vec<FoundModel>) {
-        let configured = self.models.iter().any(|model| model.offered && !model.found);
-        for model in &mut self.models {
-            let listed = found
-                .iter()
-                .any(|one| model.is_named(&ModelId::from(one.id.as_str())) || *one.id == *model.id.as_str());
-            model.presence = if listed { Presence::Present } else { Presence::Missing };
-        }
-        self.models.retain(|model| !model.found || model.presence == Presence::Present || !model.sent.is_empty());
-        let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
-        for one in found {
-            let id = ModelId::from(one.id.as_str());
-            // A model's own id before another one's alias: what is said of the one must not be taken for the other.
-            let own = self.models.iter().position(|model| model.id == id);
-            let place = own.or_else(|| {
-                let alias = |model: &Model| model.is_named(&id) && !listed.contains(model.id.as_str());
-                self.models.iter().position(alias)
-            });
-            if let Some(model) = place.and_then(|place| self.models.get_mut(place)) {
-                model.loaded = one.loaded;
-                let spec = Arc::make_mut(&mut model.spec);
-                if model.found {
-                    // Nothing of it is configured: what the backend says now replaces what it said before.
-                    let pricing = self.spec.default_pricing.clone();
-                    *spec = ModelSpec { pricing, remote: spec.remote, ..ModelSpec::default() };
-                }
-                learn(spec, one);
-                continue;
-            }
-            let mut spec = ModelSpec { pricing: self.spec.default_pricing.clone(), ..ModelSpec::default() };
-            let loaded = one.loaded;
-            learn(&mut spec, one);
-            let mut model = Model::new(id, spec, !configured);
-            model.presence = Presence::Present;
-            model.loaded = loaded;
-            model.found = true;
-            self.models.push(model);
-        }
-    }
-}
-
-/// What a probe says fills in what the configuration left open.
-fn learn(spec: &mut ModelSpec, found: FoundModel) {
-    // Once known to run elsewhere, a model never counts as local again: privacy hangs on it.
-    spec.remote |= found.remote;
-    spec.context = spec.context.or(found.context);
-    spec.max_output = spec.max_output.or(found.max_output);
-    spec.images = spec.images.or(found.images);
-    spec.tools = spec.tools.or(found.tools);
-    if spec.pricing == Pricing::Unknown && !found.prices.is_empty() {
-        spec.pricing = Pricing::PerToken { rows: found.prices };
     }
 }

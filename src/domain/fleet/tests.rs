@@ -9,8 +9,10 @@ use super::super::failure::{Failure, FailureClass};
 use super::super::health::ProbeReport;
 use super::super::judgement::Judgement;
 use super::super::latency::Sample;
+use super::super::limits::Size;
 use super::super::money::{Cost, CostBasis};
 use super::super::privacy::Reach;
+use super::super::rejection::Rejection;
 use super::super::spend::Day;
 use super::*;
 
@@ -31,6 +33,8 @@ fn fleet(limit: Option<Money>) -> Fleet {
             stall: Duration::from_secs(30),
         },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let backend = Backend::new(spec, vec![("model".into(), ModelSpec::default())]);
     Fleet::new(vec![backend], Spend::new(NOW, Day(0), limit))
@@ -38,7 +42,8 @@ fn fleet(limit: Option<Money>) -> Fleet {
 
 fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Timestamp) {
     let failure = failure.map(|class| Failure::new(class, "scripted"));
-    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, true, at).expect("leave is given");
+    let permit =
+        fleet.admit(&"one".into(), &"model".into(), Money::ZERO, Size::default(), true, at).expect("leave is given");
     let sample = Sample {
         at,
         ok: failure.is_none(),
@@ -61,9 +66,9 @@ fn past_the_limit_what_costs_nothing_is_still_admitted() {
     let mut fleet = fleet(Some(Money(100)));
     // The true-up of what was in flight may pass the limit.
     attempt(&mut fleet, Cost::known(Money(150), CostBasis::Priced), None, NOW);
-    let free = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, NOW);
+    let free = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, Size::default(), false, NOW);
     fleet.release(free.expect("a free request adds nothing"), NOW);
-    let dear = fleet.admit(&"one".into(), &"model".into(), Money(1), false, NOW);
+    let dear = fleet.admit(&"one".into(), &"model".into(), Money(1), Size::default(), false, NOW);
     assert_eq!(dear, Err(Rejection::OverBudget { cost: Money(1), left: Money(-50) }));
 }
 
@@ -157,7 +162,7 @@ proptest! {
             at = Timestamp(at.0 + later);
             match step {
                 _ if held.is_empty() || step == 0 => {
-                    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, at);
+                    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, Size::default(), false, at);
                     held.push((permit.expect("it is up"), at));
                 }
                 1 => fleet.release(held.remove(which.index(held.len())).0, at),

@@ -125,6 +125,8 @@ fn backend(tier: Tier) -> BackendConfig {
                 stall: Duration::from_secs(10),
             },
             default_pricing: Pricing::Unknown,
+            memory: None,
+            warm_up: false,
         },
         key: None,
         bearer: false,
