@@ -16,6 +16,9 @@ const FIRST_HOLD: Duration = Duration::from_secs(5);
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// A trial that never reported back is given up after this time, and another may pass.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(120);
+/// What lies further ahead than this was noted before the clock was set back, and must not be held for the hours until it
+/// has caught up.
+const SET_BACK: Duration = Duration::from_secs(600);
 /// How long a return takes: from one request in flight at a time, doubled each second, to as many as come.
 const RETURN: Duration = Duration::from_secs(6);
 
@@ -92,10 +95,9 @@ impl Severity {
     }
 }
 
-/// Whether a stretch of time is over. A clock that was set back ends it too: nothing may be held for the hours until it has
-/// caught up.
+/// Whether a stretch of time is over. A clock that was set back by more than [`SET_BACK`] ends it too.
 fn is_over(since: Timestamp, length: Duration, now: Timestamp) -> bool {
-    now < since || now.since(since) >= length
+    now.since(since) >= length || since.since(now) > SET_BACK
 }
 
 impl Breaker {
@@ -116,7 +118,7 @@ impl Breaker {
     pub fn allows(&self, now: Timestamp) -> Result<(), Timestamp> {
         match self.state {
             BreakerState::Closed | BreakerState::Recovering { .. } => Ok(()),
-            BreakerState::Open { until } if now >= until || until.since(now) > LONGEST_HOLD => Ok(()),
+            BreakerState::Open { until } if now >= until || until.since(now) > SET_BACK => Ok(()),
             BreakerState::Open { until } => Err(until),
             BreakerState::HalfOpen { since } if is_over(since, TRIAL_TIMEOUT, now) => Ok(()),
             BreakerState::HalfOpen { since } => Err(since.after(TRIAL_TIMEOUT)),
