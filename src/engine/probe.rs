@@ -66,12 +66,13 @@ impl Prober {
                         report.unwrap_or_else(|_| timed_out(patience))
                     }
                 };
-                if report.health == Health::Down {
+                let (health, took) = (report.health, report.took);
+                let Some(load) = self.report(report).await else { return };
+                if health == Health::Down || health == Health::Degraded && self.is_held() {
                     failures = failures.saturating_add(1);
                 } else {
-                    (failures, usual) = (0, report.took);
+                    (failures, usual) = (0, took);
                 }
-                let Some(load) = self.report(report).await else { return };
                 if let Some(load) = load {
                     loads.spawn(warm_up(self.id.clone(), self.client.clone(), load));
                 }
@@ -117,6 +118,15 @@ impl Prober {
         snapshot.fleet.backend(&self.id).is_some_and(|backend| {
             backend.admin.state_at(now) == AdminState::Maint
                 || snapshot.fleet.tier(backend.spec.tier).admin.state_at(now) == AdminState::Maint
+        })
+    }
+
+    /// Whether a breaker keeps requests away: then it waits for probes that find the backend well.
+    fn is_held(&self) -> bool {
+        let now = self.clock.now();
+        let snapshot = self.snapshots.borrow();
+        snapshot.fleet.backend(&self.id).is_some_and(|backend| {
+            backend.breaker.allows(now).is_err() || backend.models.iter().any(|one| one.breaker.allows(now).is_err())
         })
     }
 

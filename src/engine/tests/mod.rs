@@ -3,6 +3,7 @@
 mod failover;
 mod money;
 mod operator;
+mod outage;
 mod privacy;
 
 use std::collections::{BTreeMap, HashMap};
