@@ -1,5 +1,8 @@
 //! What attempts, probes and the passing of time do to a fleet.
 
+mod cluster;
+mod states;
+
 use std::sync::Arc;
 use std::time::Duration;
 
