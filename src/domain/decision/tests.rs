@@ -1,5 +1,7 @@
 //! Where requests go: the seed's examples, the order of reasons, and what must hold for any fleet.
 
+mod cluster;
+
 use std::sync::Arc;
 use std::time::Duration;
 
