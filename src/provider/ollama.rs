@@ -138,9 +138,9 @@ impl Wire for Ollama {
         async move {
             // Everything that decides how a model is loaded must be as in a request, or the next one loads it again.
             let mut body = self.order(model, context.unwrap_or(self.num_ctx));
-            body["messages"] = json!([]);
             body["stream"] = json!(false);
-            let response = self.http.post("/api/chat", body).await?;
+            // Without a prompt it is an order to load.
+            let response = self.http.post("/api/generate", body).await?;
             let told = self.http.json(response).await?;
             errors::told(&told).map_or(Ok(()), Err)
         }
