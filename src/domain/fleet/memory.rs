@@ -56,7 +56,7 @@ impl Backend {
     /// Whether loading a model would drop one for which `is_wanted` holds. Idle models are dropped first. Where it is not
     /// known what fits, it might.
     fn would_drop(&self, model: &Model, is_wanted: impl Fn(&Model) -> bool) -> bool {
-        if !self.loaded().any(|other| is_wanted(other)) {
+        if !self.loaded().any(&is_wanted) {
             return false;
         }
         let idle: Option<u64> = self.loaded().filter(|other| !is_wanted(other)).map(|other| other.memory).sum();

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use super::Bench;
 use crate::config::Config;
 use crate::domain::failure::{Failure, FailureClass};
@@ -40,7 +42,7 @@ fn bench(first_token: Duration, adjust: impl FnOnce(&mut Config)) -> Bench {
 /// Sends a request that claude is right for, and waits for nothing.
 fn send(engine: &Engine) -> tokio::task::JoinHandle<Option<Tier>> {
     let engine = engine.clone();
-    tokio::spawn(async move {
+    TaskTracker::new().spawn(async move {
         let answer = engine.call("Explain tides").stream().ok()?;
         answer.whole().await.ok().map(|reply| reply.ending.tier)
     })
