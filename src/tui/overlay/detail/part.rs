@@ -120,6 +120,10 @@ fn backend_lines(
     lines.push(fact(ctx, "probe", &probe));
     let limit = backend.spec.max_in_flight.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
     lines.push(fact(ctx, "in flight", &format!("{} ({limit})", backend.in_flight())));
+    if let Some(used) = backend.memory_in_use().filter(|used| *used > 0) {
+        let total = backend.spec.memory.map_or_else(String::new, |total| format!(" of {}G", text::gib(total)));
+        lines.push(fact(ctx, "memory", &format!("{}G{total} in models", text::gib(used))));
+    }
     for model in &backend.models {
         let mark = status::of_model(fleet, backend, model, ctx.now);
         let name = text::pad(&text::fit_middle(model.id.as_str(), 26, ctx.glyphs.ellipsis), 27);
