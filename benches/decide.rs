@@ -38,6 +38,8 @@ fn backend(tier: Tier, number: usize) -> Backend {
             stall: Timer::Set(Duration::from_secs(10)),
         },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let pricing = Pricing::PerToken { rows: vec![PriceRow { base: rates, ..PriceRow::default() }] };
     let model = ModelSpec { pricing, context: Some(128_000), ..ModelSpec::default() };

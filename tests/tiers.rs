@@ -138,3 +138,42 @@ async fn no_private_prompt_reaches_an_outside_upstream_even_when_local_is_down()
     assert!(leaked.is_none(), "{leaked:?}");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_model_that_is_asked_for_often_is_loaded_again_without_a_request() {
+    let world = World::start().await;
+    let (host, model) = (BackendId::from("mac-studio"), "qwen3:32b");
+    for _ in 0..3 {
+        world.engine.call("Explain tides").backend(host.clone()).model(model).await.expect("it answers");
+    }
+    let config = world.simulation.config();
+    let url =
+        config.backends.iter().find(|one| one.spec.id == host).map(|one| one.spec.url.clone()).expect("it is there");
+    let is_loaded = |snapshot: &std::sync::Arc<llm_call::engine::Snapshot>| {
+        let backend = snapshot.fleet.backend(&host).expect("it is there");
+        backend.model(&model.into()).and_then(|model| model.loaded)
+    };
+    let mut snapshots = world.engine.snapshots();
+    let in_time = Duration::from_secs(20);
+    let became = tokio::time::timeout(in_time, snapshots.wait_for(|snapshot| is_loaded(snapshot) == Some(true)));
+    drop(became.await.expect("a probe finds it in memory").expect("the engine runs"));
+
+    // Somebody else has it dropped.
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let unload = format!("{{\"model\":\"{model}\",\"keep_alive\":0}}");
+    let dropped = client.post(format!("{url}/api/generate")).body(unload).send().await.expect("the host is there");
+    assert!(dropped.status().is_success());
+    let became = tokio::time::timeout(in_time, snapshots.wait_for(|snapshot| is_loaded(snapshot) == Some(false)));
+    drop(became.await.expect("a probe finds it gone").expect("the engine runs"));
+    let became = tokio::time::timeout(in_time, snapshots.wait_for(|snapshot| is_loaded(snapshot) == Some(true)));
+    drop(became.await.expect("it is loaded again").expect("the engine runs"));
+
+    let seen = world.simulation.log();
+    let at_host = || seen.iter().filter(|seen| seen.backend == host);
+    assert_eq!(at_host().filter(|seen| seen.is_prompt).count(), 3, "no request was sent for it");
+    assert_eq!(at_host().filter(|seen| seen.path == "/api/generate").count(), 2, "one drop, one load");
+    let snapshot = world.engine.snapshot();
+    let model = snapshot.fleet.backend(&host).and_then(|backend| backend.model(&model.into())).expect("it is there");
+    assert_eq!((model.summary.count, snapshot.accepted), (3, 3), "and none is counted");
+    world.stop().await;
+}

@@ -117,6 +117,8 @@ fn backends() -> Vec<Backend> {
                     stall: Timer::Set(Duration::from_secs(30)),
                 },
                 default_pricing: Pricing::Free,
+                memory: None,
+                warm_up: false,
             };
             let models = (1..=3).map(|model| {
                 let pricing = match tier {
@@ -179,6 +181,7 @@ pub fn working(now: Timestamp) -> Snapshot {
                 Arc::make_mut(&mut tier.history).push(&sample);
             }
             model.summary = model.history.window.summary(now);
+            model.pace = model.history.window.pace(None);
         }
         tier.summary = tier.history.window.summary(now);
     }

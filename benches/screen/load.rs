@@ -10,6 +10,7 @@ use llm_call::domain::decision::Decision;
 use llm_call::domain::fleet::{Ask, AttemptResult, Permit, Turn};
 use llm_call::domain::health::{Health, ProbeReport};
 use llm_call::domain::latency::Sample;
+use llm_call::domain::limits::Size;
 use llm_call::domain::money::{Cost, CostBasis, Money};
 use llm_call::domain::prompt::Prompt;
 use llm_call::domain::request::Constraints;
@@ -191,6 +192,7 @@ fn begin(stage: &Stage, snapshot: &mut Snapshot, prompt: &Arc<Prompt>, tick: usi
         caller: Arc::clone(&decision.caller),
         reserve: Money::ZERO,
         last_resort: false,
+        size: Size::default(),
         turn: Turn::First,
     };
     let permit = fleet.admit(&ask, now).ok()?;

@@ -19,6 +19,9 @@ use crate::domain::price::Pricing;
 use crate::domain::privacy::Reach;
 use crate::domain::tier::Tier;
 
+/// The bytes of a gigabyte, as makers of graphics cards count them.
+const GIGABYTE: f64 = (1_u64 << 30) as f64;
+
 /// What backends are read in the light of.
 pub struct Surroundings<'a> {
     /// The environment, where keys and addresses are.
@@ -110,13 +113,21 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
     if keep_alive.as_deref().is_some_and(|text| !is_go_duration(text)) {
         section.problem("keep_alive", "not a duration as Ollama writes it: `10m`, `1h30m`, seconds, or `-1` for ever");
     }
-    for key in ["num_ctx", "keep_alive"] {
+    let memory = section.number("memory_gb", 0.5..=100_000.0).map(|gigabytes| (gigabytes * GIGABYTE) as u64);
+    let warm_up = section.flag("warm_up");
+    for key in ["num_ctx", "keep_alive", "memory_gb", "warm_up"] {
         if protocol.is_some_and(|protocol| protocol != Protocol::Ollama) && section.has(key) {
             section.problem(key, "only Ollama knows this; take it out");
         }
     }
     let probe_every = section.integer("probe_every_s", 1..=86_400);
     let default_pricing = pricing(section, tier);
+    if warm_up == Some(true) && matches!(default_pricing, Pricing::PerHour { .. }) {
+        section.problem(
+            "warm_up",
+            "its machine is paid for while it works: nothing is loaded there that nobody asked for",
+        );
+    }
     let headers = headers(section);
     let models = models::read(section, tier, protocol, &default_pricing, around);
     section.finish();
@@ -133,6 +144,7 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
     let reach =
         if tier == Tier::Local && (private || address::is_loopback(&url)) { Reach::Inside } else { Reach::Outside };
     section.entry("reach", if reach == Reach::Inside { "inside" } else { "outside" }, section.origin_of("private"));
+    let warm_up = warm_up.unwrap_or(protocol == Protocol::Ollama && reach == Reach::Inside);
     let defaults = &around.tiers[tier.index()];
     let (secret, bearer, state) = key;
     Some(BackendConfig {
@@ -146,6 +158,8 @@ fn one(section: &Section<'_>, id: String, optional: bool, around: &Surroundings<
             max_in_flight: max_in_flight.or(defaults.max_in_flight),
             timeouts: defaults.timeouts,
             default_pricing,
+            memory,
+            warm_up,
         },
         key: secret,
         bearer,

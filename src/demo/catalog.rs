@@ -382,6 +382,8 @@ fn backend(site: &Site, url: String) -> BackendConfig {
                 stall: Timer::Learnt(Duration::from_secs(20)),
             },
             default_pricing: if local { Pricing::Free } else { Pricing::Unknown },
+            memory: None,
+            warm_up: local,
         },
         key: site.key.map(SecretString::from),
         bearer: false,

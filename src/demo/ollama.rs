@@ -88,6 +88,7 @@ pub(super) fn router(upstream: &Arc<Upstream>, memory: &Arc<Memory>) -> Router {
         .route("/api/ps", get(ps))
         .route("/api/show", post(show))
         .route("/api/chat", post(chat))
+        .route("/api/generate", post(generate))
         .with_state((Arc::clone(upstream), Arc::clone(memory)))
 }
 
@@ -147,37 +148,78 @@ async fn show(State((upstream, _)): State<Host>, body: String) -> Response {
     json_response(200, &[], &model)
 }
 
-async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extension<Visit>, body: String) -> Response {
-    let bad = |message: String| upstream.dialect.refuse(&Refusal::BadRequest { message });
-    let body: Value = match serde_json::from_str(&body) {
-        Ok(body) => body,
-        Err(_) if body.is_empty() => return bad("missing request body".to_owned()),
-        Err(error) => return bad(error.to_string()),
-    };
-    let Some(model) = body["model"].as_str() else { return bad("model is required".to_owned()) };
-    let Some(card) = upstream.card(model.strip_suffix(":latest").unwrap_or(model)) else {
-        return upstream.dialect.refuse(&Refusal::ModelMissing { model: model.to_owned() });
-    };
-    let asked = body.pointer("/options/num_ctx").and_then(Value::as_u64).and_then(|window| u32::try_from(window).ok());
-    let window = asked.unwrap_or(DEFAULT_WINDOW).clamp(4, card.context);
-    let keep = keep_alive(&body["keep_alive"]);
-    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if messages.is_empty() {
-        // Without messages it is an order to load, or with no time to stay, to unload.
-        let unload = keep == Some(Duration::ZERO);
-        if unload {
-            memory.loaded().remove(card.id);
-        } else {
-            tokio::time::sleep(upstream.world.scaled(memory.load(&upstream, &card, window, keep))).await;
+/// What a body orders, before its prompt: the model, its window, and how long it stays.
+struct Order {
+    body: Value,
+    card: Card,
+    window: u32,
+    keep: Option<Duration>,
+}
+
+impl Order {
+    fn read(upstream: &Upstream, body: &str) -> Result<Self, Refusal> {
+        let bad = |message: String| Refusal::BadRequest { message };
+        let body: Value = match serde_json::from_str(body) {
+            Ok(body) => body,
+            Err(_) if body.is_empty() => return Err(bad("missing request body".to_owned())),
+            Err(error) => return Err(bad(error.to_string())),
+        };
+        let model = body["model"].as_str().ok_or_else(|| bad("model is required".to_owned()))?;
+        let card = upstream.card(model.strip_suffix(":latest").unwrap_or(model));
+        let card = card.ok_or_else(|| Refusal::ModelMissing { model: model.to_owned() })?;
+        let asked = body.pointer("/options/num_ctx").and_then(Value::as_u64);
+        let asked = asked.and_then(|window| u32::try_from(window).ok());
+        let window = asked.unwrap_or(DEFAULT_WINDOW).clamp(4, card.context);
+        let keep = keep_alive(&body["keep_alive"]);
+        Ok(Self { body, card, window, keep })
+    }
+
+    /// Loads the model, or with no time to stay, drops it. Returns why it is done.
+    async fn carry_out(&self, upstream: &Upstream, memory: &Memory) -> &'static str {
+        if self.keep == Some(Duration::ZERO) {
+            memory.loaded().remove(self.card.id);
+            return "unload";
         }
+        let takes = memory.load(upstream, &self.card, self.window, self.keep);
+        tokio::time::sleep(upstream.world.scaled(takes)).await;
+        "load"
+    }
+}
+
+/// Without a prompt it is an order to load or to drop a model. Nobody sends one with a prompt here.
+async fn generate(State((upstream, memory)): State<Host>, body: String) -> Response {
+    let order = match Order::read(&upstream, &body) {
+        Ok(order) => order,
+        Err(refusal) => return upstream.dialect.refuse(&refusal),
+    };
+    if order.body["prompt"].as_str().is_some_and(|prompt| !prompt.is_empty()) {
+        let message = "the simulation generates over /api/chat only".to_owned();
+        return upstream.dialect.refuse(&Refusal::BadRequest { message });
+    }
+    let reason = order.carry_out(&upstream, &memory).await;
+    let id = order.card.id;
+    let done = json!({ "model": id, "created_at": created(), "response": "", "done": true, "done_reason": reason });
+    json_response(200, &[], &done)
+}
+
+async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extension<Visit>, body: String) -> Response {
+    let order = match Order::read(&upstream, &body) {
+        Ok(order) => order,
+        Err(refusal) => return upstream.dialect.refuse(&refusal),
+    };
+    let messages = order.body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if messages.is_empty() {
+        let reason = order.carry_out(&upstream, &memory).await;
         let done = json!({
-            "model": card.id, "created_at": created(), "message": { "role": "assistant", "content": "" },
-            "done": true, "done_reason": if unload { "unload" } else { "load" },
+            "model": order.card.id, "created_at": created(), "message": { "role": "assistant", "content": "" },
+            "done": true, "done_reason": reason,
         });
         return json_response(200, &[], &done);
     }
+    let Order { body, card, window, keep } = &order;
+    let (window, keep) = (*window, *keep);
 
-    let mut ask = read(&body, messages, card.id);
+    let mut ask = read(body, messages, card.id);
     if ask.input_tokens > window {
         if body["truncate"] == false {
             return upstream.dialect.refuse(&Refusal::ContextTooLong { tokens: ask.input_tokens, limit: window });
@@ -185,7 +227,7 @@ async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extensio
         // The oldest messages go silently, and only the count of prompt tokens tells.
         ask.input_tokens = window - window / 8;
     }
-    let cold = memory.load(&upstream, &card, window, keep);
+    let cold = memory.load(&upstream, card, window, keep);
     upstream.answer(&visit, ask, cold).await
 }
 

@@ -68,6 +68,8 @@ mod tests {
             max_in_flight: None,
             timeouts: Timeouts { connect: second, first_token: Timer::Set(second), stall: Timer::Set(second) },
             default_pricing: Pricing::Unknown,
+            memory: None,
+            warm_up: false,
         };
         let mut spend = Spend::new(Timestamp(0), Day(0), None);
         let usage = Usage { input: 1_000_000, output: 100_000, ..Usage::default() };

@@ -87,6 +87,30 @@ impl Summary {
     }
 }
 
+/// How soon the first token comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pace {
+    /// Nineteen in twenty come within so many milliseconds.
+    pub p95_ms: u32,
+    /// When the latest of them was measured.
+    pub last: Timestamp,
+}
+
+/// How long a figure that is worse than assumed is held against what it was measured of without a new sample.
+const GRUDGE: Duration = Duration::from_secs(60);
+
+impl Pace {
+    /// What to expect, and whether it was measured. Without a new sample a bad figure counts for a minute: whoever is
+    /// passed over for it gets no request to show that things are better.
+    #[must_use]
+    pub fn expected(pace: Option<Self>, assumed_ms: u32, now: Timestamp) -> (u32, bool) {
+        match pace {
+            Some(Self { p95_ms, last }) if p95_ms <= assumed_ms || now.since(last) <= GRUDGE => (p95_ms, true),
+            Some(_) | None => (assumed_ms, false),
+        }
+    }
+}
+
 /// The samples kept for percentiles: enough for a p99, small enough to sort at every change.
 const WINDOW: usize = 256;
 /// Samples older than this no longer count.
@@ -116,6 +140,21 @@ impl Window {
     #[must_use]
     pub fn has_old(&self, now: Timestamp) -> bool {
         self.samples.front().is_some_and(|oldest| now.since(oldest.at) > WINDOW_AGE)
+    }
+
+    /// Whether an attempt that succeeded has ended since a time.
+    #[must_use]
+    pub fn answered_since(&self, since: Timestamp) -> bool {
+        self.samples.iter().rev().any(|sample| sample.ok && sample.at >= since)
+    }
+
+    /// How soon the first token comes, by the samples since a time, or by all of them; `None` where none has one.
+    #[must_use]
+    pub fn pace(&self, since: Option<Timestamp>) -> Option<Pace> {
+        let counts = |sample: &&Sample| sample.ok && since.is_none_or(|since| sample.at >= since);
+        let (last, values): (Vec<Timestamp>, Vec<u32>) =
+            self.samples.iter().filter(counts).filter_map(|sample| Some((sample.at, sample.first_token_ms?))).unzip();
+        Some(Pace { p95_ms: Percentiles::of(values)?.p95, last: *last.last()? })
     }
 
     /// The samples no older than `age`, oldest first.
@@ -304,6 +343,29 @@ mod tests {
         assert_eq!(window.summary(Timestamp(5_000)).failed_in_a_row, 2);
         window.push(sample(5, true, 1));
         assert_eq!(window.summary(Timestamp(5_000)).failed_in_a_row, 0);
+    }
+
+    #[test]
+    fn a_bad_figure_without_a_new_sample_counts_for_a_minute_and_a_good_one_for_longer() {
+        let mut window = Window::default();
+        window.push(sample(1, true, 2_000));
+        let slow = window.pace(None);
+        assert_eq!(Pace::expected(slow, 90, Timestamp(61_000)), (2_000, true));
+        assert_eq!(Pace::expected(slow, 90, Timestamp(61_001)), (90, false));
+        assert_eq!(Pace::expected(slow, 3_000, Timestamp(600_000)), (2_000, true));
+        assert_eq!(Pace::expected(None, 90, Timestamp(0)), (90, false));
+    }
+
+    #[test]
+    fn a_pace_is_that_of_the_answers_since_a_return() {
+        let mut window = Window::default();
+        window.push(sample(1, true, 9_000));
+        window.push(sample(5, true, 40));
+        window.push(sample(6, false, 1));
+        let since = window.pace(Some(Timestamp(5_000))).expect("one sample counts");
+        assert_eq!((since.p95_ms, since.last), (40, Timestamp(5_000)));
+        assert_eq!(window.pace(Some(Timestamp(6_000))), None);
+        assert!(window.answered_since(Timestamp(5_000)) && !window.answered_since(Timestamp(5_001)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod analysis;
 pub mod baseline;
+pub mod breaker;
 pub mod decision;
 pub mod failure;
 pub mod fleet;
@@ -13,6 +14,7 @@ pub mod health;
 pub mod id;
 pub mod judgement;
 pub mod latency;
+pub mod limits;
 pub mod machine;
 pub mod money;
 pub mod policy;

@@ -66,7 +66,12 @@ pub enum Rejection {
         /// When the next trial may pass.
         until: Timestamp,
     },
-    /// The backend asked to be left alone.
+    /// It has just come back, and gets its traffic back by and by.
+    Recovering {
+        /// The most requests in flight for now.
+        limit: u32,
+    },
+    /// The backend asked to be left alone, or one more request would pass a limit of which it told.
     RateLimited {
         /// Until when.
         until: Timestamp,
@@ -192,6 +197,7 @@ impl Rejection {
             Self::OutOfCredit => "out_of_credit",
             Self::Down { .. } => "down",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::Recovering { .. } => "recovering",
             Self::RateLimited { .. } => "rate_limited",
             Self::NoModels => "no_models",
             Self::ModelMissing => "model_missing",
@@ -208,11 +214,15 @@ impl Rejection {
         }
     }
 
-    /// Whether the reason is about whether the backend works at present, so that it may be tried as a last resort
-    /// when nothing else is left. What an operator or a constraint forbids never is.
+    /// Whether the reason is about whether the backend can serve at present, so that it may be tried as a last resort
+    /// when nothing else is left: what is left is never cooled. What an operator or a constraint forbids is not, and
+    /// neither is what only an operator can mend.
     #[must_use]
     pub const fn is_about_health(&self) -> bool {
-        matches!(self, Self::Down { .. } | Self::BreakerOpen { .. })
+        matches!(
+            self,
+            Self::Down { .. } | Self::BreakerOpen { .. } | Self::Recovering { .. } | Self::RateLimited { .. }
+        )
     }
 
     /// Whether the reason lies in what the request demands or says, rather than in the state of things.
@@ -245,7 +255,7 @@ impl Rejection {
             Self::KeyRefused => "replace the key".into(),
             Self::OutOfCredit => "add credit".into(),
             Self::Down { .. } => "bring the backend up".into(),
-            Self::BreakerOpen { .. } | Self::RateLimited { .. } => "wait".into(),
+            Self::BreakerOpen { .. } | Self::Recovering { .. } | Self::RateLimited { .. } => "wait".into(),
             Self::NoModels => "list models in the configuration, or pull one".into(),
             Self::ModelMissing => "install the model on the backend".into(),
             Self::Full { .. } => "wait, or raise max_in_flight".into(),
@@ -302,6 +312,7 @@ impl fmt::Display for Rejection {
             Self::Down { cause } if cause.is_empty() => f.write_str("down"),
             Self::Down { cause } => write!(f, "down: {cause}"),
             Self::BreakerOpen { .. } => f.write_str("breaker open after failures"),
+            Self::Recovering { limit } => write!(f, "coming back, {limit} at a time for now"),
             Self::RateLimited { .. } => f.write_str("rate limited"),
             Self::NoModels => f.write_str("no model known"),
             Self::ModelMissing => f.write_str("model not installed"),

@@ -16,12 +16,13 @@ use super::clock::Clock;
 use super::command::Command;
 use super::fact::{Attempt, Drained, Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
-use crate::domain::failure::Failure;
-use crate::domain::fleet::{self, Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::failure::{Failure, Penalty};
+use crate::domain::fleet::{self, Admin, AdminState, AttemptResult, CommandError, Fleet, Load, Passes, Permit, Pin};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
+use crate::domain::limits::Limits;
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
 use crate::domain::task::Task;
@@ -92,13 +93,46 @@ pub(super) struct Answered {
 
 /// What the actor is told.
 pub(super) enum Message {
-    Accepted { request: RequestId, cancel: CancellationToken },
-    Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
-    Admit { ask: Ask, reply: oneshot::Sender<Admission> },
+    Accepted {
+        request: RequestId,
+        cancel: CancellationToken,
+    },
+    Ended {
+        request: RequestId,
+        answered_by: Option<(BackendId, ModelId)>,
+    },
+    Admit {
+        ask: Ask,
+        reply: oneshot::Sender<Admission>,
+    },
     Release(Leave),
-    Settle { admitted: Leave, settled: Box<Settled> },
-    Probed { backend: BackendId, report: ProbeReport },
-    Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
+    Settle {
+        admitted: Leave,
+        settled: Box<Settled>,
+    },
+    /// The answer to a trial has begun.
+    Began {
+        backend: BackendId,
+        model: ModelId,
+        passes: Passes,
+    },
+    /// The head of an answer told of limits.
+    Limits {
+        backend: BackendId,
+        model: ModelId,
+        limits: Limits,
+    },
+    /// A probe came back. The reply says what the host is to load, if anything.
+    Probed {
+        backend: BackendId,
+        report: ProbeReport,
+        reply: oneshot::Sender<Option<Load>>,
+    },
+    Command {
+        command: Command,
+        by: Arc<str>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
 }
 
 /// Counters that requests raise themselves; the snapshot shows them.
@@ -248,6 +282,11 @@ impl Actor {
             cost: settled.attempt.cost,
         };
         self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
+        let penalty = settled.failure.as_ref().map(|failure| failure.class.penalty());
+        if matches!(penalty, Some(Penalty::Strike | Penalty::Down)) {
+            // The prober is in the middle of its ordinary pause, which may be a minute long.
+            drop(self.probe_now.send(Some(backend)));
+        }
     }
 
     fn handle_batch(&mut self, first: Message) {
@@ -284,11 +323,19 @@ impl Actor {
             }
             Message::Release(admitted) => self.release(admitted, now),
             Message::Settle { admitted, settled } => self.settle(admitted, &settled, now),
-            Message::Probed { backend, report } => {
+            Message::Began { backend, model, passes } => {
+                Arc::make_mut(&mut self.fleet).began(&backend, &model, passes, now);
+            }
+            Message::Limits { backend, model, limits } => {
+                Arc::make_mut(&mut self.fleet).told_limits(&backend, &model, &limits, now);
+            }
+            Message::Probed { backend, report, reply } => {
                 self.watching_health(&backend, |fleet| fleet.observe(&backend, report, now));
                 if let Some(books) = &mut self.books {
                     books.place(&backend, Arc::make_mut(&mut self.fleet), now);
                 }
+                // Whoever probed may have stopped in the meantime.
+                drop(reply.send(Arc::make_mut(&mut self.fleet).load_wanted(&backend, now)));
             }
             Message::Command { command, by, reply } => {
                 let done = self.carry_out(&command, &by);
@@ -305,10 +352,6 @@ impl Actor {
         let to = health(&self.fleet);
         if from == to {
             return;
-        }
-        if to == Health::Down {
-            // The prober is in the middle of its ordinary pause, which may be a minute long.
-            drop(self.probe_now.send(Some(backend.clone())));
         }
         let Some(found) = self.fleet.backend(backend) else { return };
         if to == Health::Down {
@@ -493,5 +536,5 @@ async fn news(books: Option<&mut Books>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending().await;
 }

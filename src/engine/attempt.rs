@@ -12,6 +12,7 @@ use super::pace::Pace;
 use super::race::Race;
 use super::report::Report;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::limits::Limits;
 use crate::domain::privacy::{Guarded, Reach, Withheld};
 use crate::provider::{Call, Client, Event, Events, Finish};
 
@@ -48,6 +49,8 @@ pub(super) struct Errand<'a> {
     pub progress: &'a mpsc::Sender<Progress>,
     /// Called when the first meaningful token has arrived.
     pub on_first_token: &'a (dyn Fn(Duration) + Send + Sync),
+    /// Called when the provider has told what is left of its limits.
+    pub on_limits: &'a (dyn Fn(Limits) + Send + Sync),
 }
 
 impl Errand<'_> {
@@ -160,6 +163,7 @@ impl Errand<'_> {
             Event::Cost(cost) => report.reported_cost = Some(cost),
             Event::Held(held) => report.held = Some(held),
             Event::ColdStart(_) => {}
+            Event::Limits(limits) => (self.on_limits)(limits),
             Event::Done(finish) => return Ok(Some(finish)),
         }
         if report.produced() > LONGEST_ANSWER {

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Admission, Ask, Granted, Leave, Message, Settled};
+use crate::domain::fleet::Passes;
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
@@ -50,6 +51,11 @@ impl Lease {
         if let Some(written) = self.written.take() {
             drop(tokio::time::timeout(PATIENCE, written).await);
         }
+    }
+
+    /// What the breakers are to be told when the answer begins, where the attempt is a trial.
+    pub fn trial(&self) -> Option<Passes> {
+        self.held.as_ref().and_then(|(admitted, _)| admitted.permit.trial())
     }
 
     /// Cancelled when an operator takes what is in flight off the leased model.
@@ -108,6 +114,7 @@ mod tests {
     use super::*;
     use crate::domain::fleet::{self, Fleet};
     use crate::domain::id::RequestId;
+    use crate::domain::limits::Size;
     use crate::domain::money::Money;
     use crate::domain::spend::{Day, Spend};
     use crate::domain::task::Task;
@@ -125,6 +132,7 @@ mod tests {
                 model: "model".into(),
                 caller: "test".into(),
                 reserve: Money(100),
+                size: Size::default(),
                 last_resort: false,
                 turn: fleet::Turn::First,
             },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Delivery;
-use super::actor::{Ask, Settled};
+use super::actor::{Ask, Message, Settled};
 use super::answer::Progress;
 use super::attempt::{Errand, Patience};
 use super::fact::{Attempt, Dispatched, Fact};
@@ -87,6 +87,7 @@ impl Work {
                 model: candidate.model.clone(),
                 caller: Arc::clone(&self.request.caller),
                 reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
+                size: candidate.estimate.size(),
                 last_resort: candidate.last_resort,
                 turn: if plan.number == 1 { Turn::First } else { Turn::Further },
             },
@@ -108,7 +109,17 @@ impl Work {
             max_output: model.max_output,
             input_tokens: self.decision.analysis.input_tokens,
         };
-        let on_first_token = |after| shared.tell(Fact::FirstToken { request, attempt: number, after });
+        let on_first_token = |after| {
+            shared.tell(Fact::FirstToken { request, attempt: number, after });
+            if let Some(passes) = lease.trial() {
+                // With a full inbox the end of the answer decides the trial.
+                drop(shared.inbox.try_send(Message::Began { backend: backend.clone(), model: id.clone(), passes }));
+            }
+        };
+        let on_limits = |limits| {
+            // With a full inbox the next answer tells them again.
+            drop(shared.inbox.try_send(Message::Limits { backend: backend.clone(), model: id.clone(), limits }));
+        };
         let errand = Errand {
             client,
             reach: lease.reach(),
@@ -121,6 +132,7 @@ impl Work {
             kill: &lease.kill(),
             progress: &self.progress,
             on_first_token: &on_first_token,
+            on_limits: &on_limits,
         };
         let report = errand.run().await;
         let now = shared.clock.now();

@@ -272,6 +272,8 @@ mod tests {
             max_in_flight: None,
             timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
             default_pricing: Pricing::Free,
+            memory: None,
+            warm_up: false,
         };
         let mut backend = Backend::new(spec, vec![("m".into(), ModelSpec::default())]);
         (backend.health, backend.probed_at) = (Health::Up, Some(ago(10)));

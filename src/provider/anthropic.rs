@@ -56,8 +56,7 @@ impl Wire for Anthropic {
         async move {
             let response = self.http.post("/v1/messages", body(prompt, call)).await?;
             let framing = if call.stream { Framing::Sse } else { Framing::Whole };
-            let frames = self.http.frames(response, framing)?;
-            Ok(events::read(frames, Answer::default(), self.http.secrets()))
+            self.http.answer(response, framing, Answer::default())
         }
         .boxed()
     }

@@ -124,7 +124,7 @@ fn unwell(failure: &Failure, took: Duration) -> ProbeReport {
     let health = match (failure.class, failure.status) {
         // It answers: with a word on the key, the account or the pace.
         (FailureClass::KeyRefused | FailureClass::OutOfCredit | FailureClass::RateLimited, _) => Health::Degraded,
-        (FailureClass::Overloaded, _) | (_, Some(500)) => Health::Degraded,
+        (FailureClass::Overloaded, _) => Health::Degraded,
         _ => Health::Down,
     };
     let detail = match failure.class {

@@ -7,6 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::events::text;
+use super::limits;
 use crate::domain::failure::{Failure, FailureClass};
 
 /// As much of an error as is searched for known wordings.
@@ -103,7 +104,10 @@ pub(super) fn refusal(status: u16, headers: &HeaderMap, body: &str) -> Failure {
         .with_status(status);
     }
     let told = Told::of_body(body);
-    let pause = retry_after(headers, SystemTime::now());
+    let now = SystemTime::now();
+    // Without a pause of its own, a refusal for a limit that is used up lasts until that limit is there again.
+    let reset = || limits::told(headers, now).filter(|_| status == 429)?.used_up_for();
+    let pause = retry_after(headers, now).or_else(reset);
     told.failure(Some(status), pause)
 }
 
@@ -280,7 +284,7 @@ fn try_again_in(message: &str) -> Option<Duration> {
 }
 
 /// The first duration of a text: `57.2s`, `12ms`, `6m0s`, `20 seconds`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text.trim_start();
     loop {

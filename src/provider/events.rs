@@ -34,13 +34,13 @@ pub(super) trait Decoder: Send + 'static {
     }
 }
 
-/// Reads an answer.
-pub(super) fn read(frames: Frames, decoder: impl Decoder, secrets: Arc<Secrets>) -> Events {
+/// Reads an answer. What its head told comes first.
+pub(super) fn read(head: Option<Event>, frames: Frames, decoder: impl Decoder, secrets: Arc<Secrets>) -> Events {
     let reading = Reading {
         frames,
         decoder,
         secrets,
-        ready: VecDeque::new(),
+        ready: head.into_iter().collect(),
         failure: None,
         said: false,
         called: false,
@@ -115,7 +115,7 @@ impl<D: Decoder> Reading<D> {
             Event::ToolCall(_) => (self.said, self.called) = (true, true),
             Event::Usage(usage) if self.usage == Some(*usage) => return None,
             Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Growing(_) | Event::Cost(_) | Event::Held(_) | Event::ColdStart(_) => {}
+            Event::Growing(_) | Event::Cost(_) | Event::Held(_) | Event::ColdStart(_) | Event::Limits(_) => {}
             Event::Done(finish) => {
                 let item = self.finish(*finish);
                 self.close();

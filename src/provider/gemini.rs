@@ -73,8 +73,7 @@ impl Wire for Gemini {
                 ("generateContent", Framing::Whole)
             };
             let response = self.http.post(&format!("/models/{model}:{method}"), body(prompt, call, model)).await?;
-            let frames = self.http.frames(response, framing)?;
-            Ok(events::read(frames, Answer::default(), self.http.secrets()))
+            self.http.answer(response, framing, Answer::default())
         }
         .boxed()
     }

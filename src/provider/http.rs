@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, stream};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::ConnectError;
 use super::errors;
-use super::events::{self, Frames};
-use super::{ndjson, sse};
+use super::events::{self, Decoder, Frames};
+use super::{Event, Events, limits, ndjson, sse};
 use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
 
@@ -189,9 +189,21 @@ impl Http {
         Err(self.secrets.scrubbed(failure))
     }
 
+    /// Reads an answer, beginning with what its head tells of limits.
+    pub(super) fn answer(
+        &self,
+        response: Response,
+        framing: Framing,
+        decoder: impl Decoder,
+    ) -> Result<Events, Failure> {
+        let limits = limits::told(response.headers(), SystemTime::now()).map(Event::Limits);
+        let frames = self.frames(response, framing)?;
+        Ok(events::read(limits, frames, decoder, self.secrets()))
+    }
+
     /// The frames of an answer. Something that is not in the protocol fails here already, and a whole JSON body where a
     /// stream was asked for is taken for what it is: mostly an error under a status of 200.
-    pub(super) fn frames(&self, response: Response, framing: Framing) -> Result<Frames, Failure> {
+    fn frames(&self, response: Response, framing: Framing) -> Result<Frames, Failure> {
         let declared = media_type(&response);
         match (framing, declared.as_str()) {
             (Framing::Sse, "text/event-stream" | "") => Ok(sse::frames(response.bytes_stream())),

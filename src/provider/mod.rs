@@ -12,6 +12,7 @@ mod gemini;
 mod http;
 #[cfg(feature = "bench")]
 pub mod instant;
+mod limits;
 mod litellm;
 mod ndjson;
 mod ollama;
@@ -35,6 +36,7 @@ use futures::future::BoxFuture;
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::id::ModelId;
+use crate::domain::limits::Limits;
 use crate::domain::money::Money;
 use crate::domain::privacy::Cleared;
 use crate::domain::prompt::{Prompt, ToolCall};
@@ -76,6 +78,8 @@ pub enum Event {
     Held(Duration),
     /// How long the model had to be loaded first, where the service says so.
     ColdStart(Duration),
+    /// What is left of the provider's limits, as the answer's head tells: always the first event, if it comes.
+    Limits(Limits),
     /// The answer ended properly, by the protocol's own end mark. Always the last event of a whole answer: a stream that
     /// ends without it was cut, and says so with a failure.
     Done(Finish),
@@ -89,7 +93,9 @@ impl Event {
             Self::Text(text) | Self::Thinking(text) => !text.is_empty(),
             Self::ToolCall(_) => true,
             Self::Growing(bytes) => *bytes > 0,
-            Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Done(_) => false,
+            Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Limits(_) | Self::Done(_) => {
+                false
+            }
         }
     }
 
@@ -100,7 +106,7 @@ impl Event {
             Self::Text(text) | Self::Thinking(text) => text.len(),
             Self::ToolCall(call) => call.arguments.to_string().len(),
             Self::Growing(bytes) => *bytes,
-            Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Done(_) => 0,
+            Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Limits(_) | Self::Done(_) => 0,
         }
     }
 }
@@ -116,6 +122,7 @@ impl std::fmt::Debug for Event {
             Self::Cost(cost) => write!(f, "Cost({cost})"),
             Self::Held(held) => write!(f, "Held({held:?})"),
             Self::ColdStart(took) => write!(f, "ColdStart({took:?})"),
+            Self::Limits(limits) => write!(f, "{limits:?}"),
             Self::Done(finish) => write!(f, "Done({finish:?})"),
         }
     }
@@ -146,6 +153,12 @@ trait Wire: Send + Sync {
 
     /// Asks how the backend is, without using a token or waking a worker.
     fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>>;
+
+    /// Loads a model into memory, with the window that requests will ask for. It takes no prompt and no token, and ends
+    /// when the model is there. Services that load by themselves have nothing to do.
+    fn load<'a>(&'a self, _model: &'a ModelId, _context: Option<u32>) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A client of a backend to which private prompts may go.
@@ -196,5 +209,17 @@ impl Client {
             Self::Outside(client) => client.0.probe().await,
         };
         connect::report(started, found)
+    }
+
+    /// Has a model loaded into memory, where the backend does that on demand.
+    ///
+    /// # Errors
+    ///
+    /// What kept the backend from loading it.
+    pub async fn load(&self, model: &ModelId, context: Option<u32>) -> Result<(), Failure> {
+        match self {
+            Self::Inside(client) => client.0.load(model, context).await,
+            Self::Outside(client) => client.0.load(model, context).await,
+        }
     }
 }

@@ -63,14 +63,15 @@ impl Ollama {
     }
 
     fn models(&self, tags: &Value, running: &Value) -> Option<Vec<FoundModel>> {
-        let loaded: Vec<&str> =
-            running.get("models")?.as_array()?.iter().filter_map(|model| text(model, "name")).collect();
+        let running = running.get("models")?.as_array()?;
+        let loaded = |name: &str| running.iter().find(|model| text(model, "name") == Some(name));
         let found = tags.get("models")?.as_array()?.iter().filter(|model| !only_embeds(model)).filter_map(|model| {
             let name = text(model, "name")?;
             let remote = is_remote(model, name);
             Some(FoundModel {
                 id: name.to_owned(),
-                loaded: (!remote).then(|| loaded.contains(&name)),
+                loaded: (!remote).then(|| loaded(name).is_some()),
+                memory: if remote { None } else { loaded(name).and_then(memory).or_else(|| count(model, "/size")) },
                 // The window that this wire asks for, not the one that whoever loaded the model happened to choose.
                 context: (!remote).then_some(self.num_ctx),
                 remote,
@@ -79,6 +80,11 @@ impl Ollama {
         });
         Some(connect::with_short_names(found.collect(), &self.names))
     }
+}
+
+/// The memory that a loaded model takes: the card's, or where it runs on the processor alone, the machine's.
+fn memory(running: &Value) -> Option<u64> {
+    count(running, "/size_vram").filter(|bytes| *bytes > 0).or_else(|| count(running, "/size"))
 }
 
 /// Whether a listed model is no model to talk to.
@@ -116,11 +122,10 @@ impl Wire for Ollama {
             let sent = self.http.post("/api/chat", self.body(prompt, call, window)).await;
             let response = sent.map_err(|failure| about_the_cloud(failure, call.model.as_str()))?;
             let framing = if call.stream { Framing::Ndjson } else { Framing::Whole };
-            let frames = self.http.frames(response, framing)?;
             // What a picture comes to in tokens is anybody's guess.
             let expected = if prompt.images() > 0 { 0 } else { call.input_tokens };
             let answer = Answer { window, expected, called: 0 };
-            Ok(events::read(frames, answer, self.http.secrets()))
+            self.http.answer(response, framing, answer)
         }
         .boxed()
     }
@@ -128,44 +133,58 @@ impl Wire for Ollama {
     fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
         self.look().boxed()
     }
+
+    fn load<'a>(&'a self, model: &'a ModelId, context: Option<u32>) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            // Everything that decides how a model is loaded must be as in a request, or the next one loads it again.
+            let mut body = self.order(model, context.unwrap_or(self.num_ctx));
+            body["stream"] = json!(false);
+            // Without a prompt it is an order to load.
+            let response = self.http.post("/api/generate", body).await?;
+            let told = self.http.json(response).await?;
+            errors::told(&told).map_or(Ok(()), Err)
+        }
+        .boxed()
+    }
 }
 
 impl Ollama {
-    fn body(&self, prompt: &Prompt, call: &Call, window: u32) -> Value {
-        let sampling = &prompt.sampling;
+    /// What goes with every order, with messages or without: a change of any of it loads the model again. Without
+    /// `truncate` and `shift` Ollama cuts the oldest messages of a prompt that is too long, and says nothing.
+    fn order(&self, model: &ModelId, window: u32) -> Value {
         let mut options = Map::new();
         // Ollama's own machines choose for themselves.
-        if !is_remote(&Value::Null, call.model.as_str()) {
+        if !is_remote(&Value::Null, model.as_str()) {
             options.insert("num_ctx".into(), json!(window));
         }
-        if let Some(limit) = sampling.max_tokens {
-            options.insert("num_predict".into(), json!(limit));
-        }
-        if let Some(temperature) = sampling.temperature {
-            options.insert("temperature".into(), json!(temperature));
-        }
-        if let Some(top_p) = sampling.top_p {
-            options.insert("top_p".into(), json!(top_p));
-        }
-        if let Some(seed) = sampling.seed {
-            options.insert("seed".into(), json!(seed));
-        }
-        if !sampling.stop.is_empty() {
-            options.insert("stop".into(), json!(sampling.stop));
-        }
-        // Without the last two Ollama cuts the oldest messages of a prompt that is too long, and says nothing. They go
-        // with every request: a change of either reloads the model.
-        let mut body = json!({
-            "model": call.model,
-            "messages": messages(prompt),
-            "stream": call.stream,
-            "options": options,
-            "truncate": false,
-            "shift": false,
-        });
+        let mut body = json!({"model": model, "options": options, "truncate": false, "shift": false});
         if let Some(keep_alive) = &self.keep_alive {
             body["keep_alive"] = keep_alive.clone();
         }
+        body
+    }
+
+    fn body(&self, prompt: &Prompt, call: &Call, window: u32) -> Value {
+        let sampling = &prompt.sampling;
+        let mut body = self.order(&call.model, window);
+        let options = &mut body["options"];
+        if let Some(limit) = sampling.max_tokens {
+            options["num_predict"] = json!(limit);
+        }
+        if let Some(temperature) = sampling.temperature {
+            options["temperature"] = json!(temperature);
+        }
+        if let Some(top_p) = sampling.top_p {
+            options["top_p"] = json!(top_p);
+        }
+        if let Some(seed) = sampling.seed {
+            options["seed"] = json!(seed);
+        }
+        if !sampling.stop.is_empty() {
+            options["stop"] = json!(sampling.stop);
+        }
+        body["messages"] = json!(messages(prompt));
+        body["stream"] = json!(call.stream);
         // There is no way to demand a tool here; one can be named by offering no other.
         let tools = match &prompt.tool_choice {
             ToolChoice::None => Vec::new(),

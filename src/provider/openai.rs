@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::connect::{self, ConnectError, Sighting};
-use super::events::{self, count, text};
+use super::events::{count, text};
 use super::http::{Auth, Framing, Http};
 use super::openai_answer::{Answer, reported};
 use super::{Call, Events, Wire, litellm, runpod_health};
@@ -107,8 +107,7 @@ impl Wire for Openai {
             let response = self.http.post(self.chat, body(prompt, call)).await?;
             let framing = if call.stream { Framing::Sse } else { Framing::Whole };
             let answer = Answer::new(reported(response.headers()));
-            let frames = self.http.frames(response, framing)?;
-            Ok(events::read(frames, answer, self.http.secrets()))
+            self.http.answer(response, framing, answer)
         }
         .boxed()
     }

@@ -66,7 +66,7 @@ impl Wire for RunpodQueue {
                 cancellations: self.cancellations.clone(),
                 over: false,
             };
-            Ok(events::read(looks(job, call.stream), Answer::default(), self.http.secrets()))
+            Ok(events::read(None, looks(job, call.stream), Answer::default(), self.http.secrets()))
         }
         .boxed()
     }

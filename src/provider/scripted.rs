@@ -55,7 +55,8 @@ impl Play {
 pub(crate) struct Scripted {
     plays: Arc<Mutex<VecDeque<Play>>>,
     seen: Arc<Mutex<Vec<String>>>,
-    health: Arc<Mutex<Health>>,
+    /// What probes find; `None` where they find nobody and wait in vain.
+    health: Arc<Mutex<Option<Health>>>,
     open: Arc<AtomicUsize>,
 }
 
@@ -64,7 +65,7 @@ impl Scripted {
         Self {
             plays: Arc::new(Mutex::new(plays.into_iter().collect())),
             seen: Arc::default(),
-            health: Arc::new(Mutex::new(Health::Up)),
+            health: Arc::new(Mutex::new(Some(Health::Up))),
             open: Arc::default(),
         }
     }
@@ -87,7 +88,17 @@ impl Scripted {
     }
 
     pub(crate) fn set_health(&self, health: Health) {
-        *self.health.lock().expect("no panic under this lock") = health;
+        *self.health.lock().expect("no panic under this lock") = Some(health);
+    }
+
+    /// Probes get no answer from now on.
+    pub(crate) fn swallow_probes(&self) {
+        *self.health.lock().expect("no panic under this lock") = None;
+    }
+
+    /// What it does from now on, whatever it was going to do.
+    pub(crate) fn set_plays(&self, plays: impl IntoIterator<Item = Play>) {
+        *self.plays.lock().expect("no panic under this lock") = plays.into_iter().collect();
     }
 }
 
@@ -116,7 +127,12 @@ impl Wire for Scripted {
 
     fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
         let health = *self.health.lock().expect("no panic under this lock");
-        Box::pin(async move { Ok(Sighting::new(health, "")) })
+        Box::pin(async move {
+            match health {
+                Some(health) => Ok(Sighting::new(health, "")),
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 

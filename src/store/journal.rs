@@ -298,6 +298,7 @@ impl Writer {
 
     /// Writes lines, however long the disk refuses: they wait here, and what comes after them in the queue. At the end of the
     /// program the patience is bounded.
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, and nothing tells when a disk has room again")]
     fn persist(&mut self, lines: &[u8]) {
         let mut tries = 0;
         while let Err(error) = self.append(lines) {

@@ -92,6 +92,11 @@ fn of_health(health: Health) -> Mark {
     }
 }
 
+/// It gets its traffic back by and by.
+fn returning() -> Mark {
+    Mark::new(Sign::Degraded, "RETURNING", Role::Warn)
+}
+
 fn of_reason(reason: &Rejection) -> Mark {
     match reason {
         Rejection::NoKey { .. } => Mark::new(Sign::Unknown, "NO KEY", Role::Unknown),
@@ -99,6 +104,7 @@ fn of_reason(reason: &Rejection) -> Mark {
         Rejection::OutOfCredit => Mark::new(Sign::Down, "NO CREDIT", Role::Bad),
         Rejection::Down { .. } => Mark::new(Sign::Down, "DOWN", Role::Bad),
         Rejection::BreakerOpen { .. } => Mark::new(Sign::Down, "BREAKER", Role::Bad),
+        Rejection::Recovering { .. } => returning(),
         Rejection::RateLimited { .. } => Mark::new(Sign::Degraded, "LIMITED", Role::Warn),
         Rejection::Full { .. } => Mark::new(Sign::Degraded, "FULL", Role::Warn),
         Rejection::NoModels | Rejection::ModelMissing => Mark::new(Sign::Degraded, "NO MODEL", Role::Warn),
@@ -115,6 +121,7 @@ pub fn of_backend(fleet: &Fleet, backend: &Backend, now: Timestamp) -> Mark {
     let reason = fleet.routable(backend, now).err();
     let mut mark = match (admin, &reason) {
         (Some(mark), _) => mark,
+        (None, None) if backend.breaker.limit(now).is_some() => returning(),
         (None, None) => of_health(backend.health),
         // Before the first probe nobody knows its models: that is no fault of the configuration.
         (None, Some(Rejection::NoModels)) if backend.health == Health::Unknown => of_health(Health::Unknown),

@@ -153,9 +153,9 @@ fn what_is_in_flight_when_the_system_ends_a_batch_arrives_and_no_more_is_begun()
     let ((tell, arrived), (release, wait)) = (mpsc::channel(), mpsc::channel());
     let (tell, wait) = (std::sync::Mutex::new(tell), std::sync::Mutex::new(wait));
     let fake = Fake::start(move |_, stream| {
-        drop(tell.lock().expect("no panic under this lock").send(()));
+        let _ = tell.lock().expect("no panic under this lock").send(());
         // Without anybody to release it, it answers at once.
-        drop::<Result<(), _>>(wait.lock().expect("no panic under this lock").recv());
+        let _: Result<(), _> = wait.lock().expect("no panic under this lock").recv();
         drop(stream.write_all(whole("paid for").as_bytes()));
     });
     let input = fake.path("in.jsonl");

@@ -203,6 +203,24 @@ fn only_this_machine_and_what_is_declared_as_good_is_inside() {
 }
 
 #[test]
+fn models_are_loaded_again_only_where_that_costs_nothing_and_nobody_minds() {
+    let host = |id: &str, more: &str| {
+        format!("[[backends]]\nid = \"{id}\"\ntier = \"local\"\nprotocol = \"ollama\"\n{more}\n")
+    };
+    let text = [
+        host("mine", "url = \"a.lan:1\"\nprivate = true\nmemory_gb = 24"),
+        host("theirs", "url = \"b.lan:1\""),
+        host("asked", "url = \"c.lan:1\"\nwarm_up = true"),
+        host("not", "url = \"d.lan:1\"\nprivate = true\nwarm_up = false"),
+    ];
+    let loaded = good(&text.concat(), &[]);
+    let warm_up = ["ollama", "mine", "theirs", "asked", "not", "anthropic"].map(|id| backend(&loaded, id).spec.warm_up);
+    assert_eq!(warm_up, [true, true, false, true, false, false]);
+    assert_eq!(backend(&loaded, "mine").spec.memory, Some(24 << 30));
+    assert_eq!(backend(&loaded, "ollama").spec.memory, None);
+}
+
+#[test]
 fn runpod_addresses_are_derived() {
     let spec = |lines: &str| {
         let file =

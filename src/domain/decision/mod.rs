@@ -3,6 +3,7 @@
 //! [`decide`] is a pure function of the request, what was understood of it, the fleet and the policy. The engine calls it
 //! to route, `llm-call route` to explain, the dashboard to foresee. What a screen shows is the [`Decision`] that was used.
 
+mod score;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -14,8 +15,9 @@ use serde::Serialize;
 
 use super::analysis::Analysis;
 use super::fleet::{Backend, Fleet, Model, Pin};
-use super::health::Health;
 use super::id::{BackendId, ModelId, RequestId};
+use super::latency::Pace;
+use super::limits::Size;
 use super::money::Money;
 use super::policy::{Policy, TierOrder};
 use super::privacy::Verdict;
@@ -26,6 +28,8 @@ use super::task::Task;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
 use super::usage::TokenRange;
+
+pub use score::{Term, Terms};
 
 /// What an attempt at a candidate is expected to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -46,20 +50,6 @@ pub struct Estimate {
     pub cold: bool,
 }
 
-/// One part of a candidate's score: its value from 0 to 1, and what it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Term {
-    /// What is judged.
-    pub name: &'static str,
-    /// From 0, the worst, to 1.
-    pub value: f32,
-    /// How much it counts.
-    pub weight: f32,
-}
-
-/// The parts of a score, always in this order.
-pub type Terms = [Term; 6];
-
 /// A backend's model that may serve the request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
@@ -79,6 +69,14 @@ pub struct Candidate {
     pub score: f32,
     /// How the score came about.
     pub terms: Terms,
+}
+
+impl Estimate {
+    /// What it is likely to take of a provider's limits.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        Size { input: self.input_tokens, output: self.output_tokens.p50 }
+    }
 }
 
 impl Candidate {
@@ -338,7 +336,8 @@ impl Judge<'_> {
         let purpose = Purpose { tier: backend.spec.tier, model: &model.id, caller: self.caller };
         self.is_affordable(&estimate, &purpose).map_err(firm)?;
         let candidate = self.candidate(backend, model, estimate);
-        match self.fleet.model_routable(model, self.now) {
+        let size = candidate.estimate.size();
+        match self.fleet.model_takes(model, size, self.now) {
             Ok(()) => Ok(candidate),
             Err(reason) if reason.is_about_health() => {
                 Err((reason, Some(Box::new(Candidate { last_resort: true, ..candidate }))))
@@ -383,10 +382,10 @@ impl Judge<'_> {
 
     fn estimate(&self, backend: &Backend, model: &Model) -> Estimate {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
-        let measured = model.summary.first_token.map(|found| found.p95);
+        let (expected_ms, measured) = Pace::expected(model.pace, assumed.first_token_ms, self.now);
         let cold = backend.is_cold(model);
         let loading = if cold { assumed.cold_start_ms } else { 0 };
-        let first_token_ms = measured.unwrap_or(assumed.first_token_ms).saturating_add(loading);
+        let first_token_ms = expected_ms.saturating_add(loading);
         let output = self.analysis.output_tokens;
         let cost = |tokens: u32| {
             let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
@@ -401,7 +400,7 @@ impl Judge<'_> {
             cost: cost(output.p50),
             cost_upper: cost(longest),
             first_token_ms,
-            measured: measured.is_some() && !cold,
+            measured: measured && !cold,
             cold,
         }
     }
@@ -418,48 +417,6 @@ impl Judge<'_> {
             score: terms.iter().map(|term| term.value * term.weight).sum(),
             terms,
         }
-    }
-
-    /// The terms of the score. In a balanced request the steps between tiers (0.25) outweigh all other terms together, so
-    /// that a task goes to its own tier as long as that one can serve; an aim shifts the weights.
-    fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate) -> Terms {
-        let constraints = self.constraints;
-        let (order, speed, thrift) = match constraints.optimize {
-            Optimize::Balanced | Optimize::Quality | Optimize::Throughput => (1.0, 0.02, 0.02),
-            Optimize::Latency => (0.2, 2.0, 0.02),
-            Optimize::Cost => (0.2, 0.02, 2.0),
-        };
-        let rank = f32::from(self.order.rank(backend.spec.tier).unwrap_or(3));
-        let asked_for = constraints.model.as_ref().is_some_and(|wanted| model.is_named(wanted))
-            || constraints.backend.as_ref().is_some_and(|wanted| *wanted == backend.spec.id);
-        let named = self.policy.preferred_model(self.analysis.task).is_some_and(|wanted| model.is_named(wanted));
-        let fit = match &model.spec.roles[..] {
-            _ if named || asked_for => 1.0,
-            [] => 0.4,
-            roles if roles.contains(&self.analysis.task) => 0.8,
-            _ => 0.0,
-        };
-        let health = match backend.health {
-            Health::Up => 1.0,
-            Health::Unknown => 0.6,
-            Health::Degraded | Health::Warming => 0.3,
-            Health::Down => 0.0,
-        };
-        let load = match backend.spec.max_in_flight {
-            Some(limit) => backend.in_flight() as f32 / limit.max(1) as f32,
-            None => backend.in_flight() as f32 / 4.0,
-        };
-        let cost = estimate.cost.map_or(f32::INFINITY, |cost| cost.as_usd() as f32);
-        let term = |name, value, weight| Term { name, value, weight };
-        [
-            term("tier", 1.0 - 0.25 * rank + if asked_for { 1.0 } else { 0.0 }, order),
-            term("fit", fit, 0.10),
-            // A second halves the value; one cent halves the other.
-            term("speed", 1.0 / (1.0 + estimate.first_token_ms as f32 / 1000.0), speed),
-            term("thrift", 1.0 / (1.0 + cost * 100.0), thrift),
-            term("headroom", 1.0 / (1.0 + load), 0.03),
-            term("health", health, 0.06),
-        ]
     }
 }
 

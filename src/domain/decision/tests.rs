@@ -1,5 +1,7 @@
 //! Where requests go: the seed's examples, the order of reasons, and what must hold for any fleet.
 
+mod cluster;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use super::super::analysis::analyse;
 use super::super::fleet::{
     Admin, AdminState, Ask, BackendSpec, KeyState, ModelSpec, Pin, PinScope, Protocol, Timeouts, Timer,
 };
-use super::super::health::ProbeReport;
+use super::super::health::{Health, ProbeReport};
 use super::super::latency::Sample;
 use super::super::price::{PerToken, PriceRow, Pricing, Rates};
 use super::super::privacy::{Guarded, Reach};
@@ -42,6 +44,8 @@ fn backend(tier: Tier, name: &str, models: &[(&str, Pricing, &[Task])]) -> Backe
             stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let models = models
         .iter()

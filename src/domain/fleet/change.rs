@@ -2,15 +2,15 @@
 //!
 //! These methods are the only ones that change a fleet. They perform no I/O and read no clock.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::super::failure::{Failure, FailureClass, Penalty};
-use super::super::health::{FoundModel, Health, ProbeReport};
+use super::super::breaker::Pass;
+use super::super::failure::Failure;
+use super::super::health::ProbeReport;
 use super::super::id::{BackendId, ModelId};
 use super::super::judgement::Judgement;
 use super::super::latency::{History, Sample, Summary};
+use super::super::limits::Size;
 use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
 use super::super::privacy::Reach;
@@ -19,15 +19,7 @@ use super::super::spend::{Day, Purpose, charge};
 use super::super::tier::{Target, Tier};
 use super::super::time::Timestamp;
 use super::super::usage::Usage;
-use super::{Admin, Backend, Fleet, Model, ModelSpec, Pin, Presence, Trouble};
-
-/// How long a backend is left alone after a 429 that names no time. The hosted providers' own limits refill within
-/// a minute; half of one is what other routers settled on.
-const DEFAULT_RATE_LIMIT: Duration = Duration::from_secs(30);
-/// No header may send a backend away for longer than this; a later 429 can say so again.
-const LONGEST_RATE_LIMIT: Duration = Duration::from_secs(600);
-/// How long an account without credit is left alone before it is tried again.
-const CREDIT_RETRY: Duration = Duration::from_secs(600);
+use super::{Admin, Backend, Fleet, Model, Pin};
 
 /// Leave to send one attempt. Every permit must be given back, through [`Fleet::settle`] or [`Fleet::release`].
 #[derive(Debug, PartialEq, Eq)]
@@ -48,9 +40,24 @@ pub struct Permit {
     pub reserved: Money,
     /// Whether the model is paid by the time that it takes of a worker.
     timed: bool,
-    sent: Timestamp,
-    backend_trial: Option<u64>,
-    model_trial: Option<u64>,
+    pub(super) sent: Timestamp,
+    pub(super) passes: Passes,
+}
+
+/// What the breakers of an attempt's backend and model gave it to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    pub(super) backend: Option<Pass>,
+    pub(super) model: Option<Pass>,
+}
+
+impl Permit {
+    /// The breakers' passes, where the attempt is a trial that the first token decides.
+    #[must_use]
+    pub fn trial(&self) -> Option<Passes> {
+        let Passes { backend, model } = self.passes;
+        [backend, model].into_iter().flatten().any(Pass::is_trial).then_some(self.passes)
+    }
 }
 
 impl Permit {
@@ -70,6 +77,8 @@ pub struct Ask {
     pub caller: Arc<str>,
     /// The money to set aside.
     pub reserve: Money,
+    /// What the attempt is expected to take of the model's rate limits.
+    pub size: Size,
     /// Whether reasons of health count for nothing, because nobody else is left.
     pub last_resort: bool,
     /// Which of its request's attempts it is.
@@ -81,7 +90,15 @@ impl Ask {
     /// Leave to send a request that costs nothing.
     pub fn to(backend: &str, model: &str) -> Self {
         let (backend, model) = (backend.into(), model.into());
-        Self { backend, model, caller: "test".into(), reserve: Money::ZERO, last_resort: false, turn: Turn::First }
+        Self {
+            backend,
+            model,
+            caller: "test".into(),
+            reserve: Money::ZERO,
+            size: Size::default(),
+            last_resort: false,
+            turn: Turn::First,
+        }
     }
 }
 
@@ -131,7 +148,7 @@ pub enum CommandError {
 }
 
 impl Fleet {
-    fn backend_mut(&mut self, id: &BackendId) -> Option<&mut Backend> {
+    pub(super) fn backend_mut(&mut self, id: &BackendId) -> Option<&mut Backend> {
         self.backends.iter_mut().find(|backend| backend.spec.id == *id).map(Arc::make_mut)
     }
 
@@ -142,11 +159,11 @@ impl Fleet {
     /// The reason, if the backend or model went out of reach since the decision, its tier has no retry left for a further
     /// attempt, or the money is short.
     pub fn admit(&mut self, ask: &Ask, now: Timestamp) -> Result<Permit, Rejection> {
-        let Ask { backend, model, caller, reserve, last_resort, turn } = ask;
-        let reserve = *reserve;
+        let Ask { backend, model, caller, reserve, size, last_resort, turn } = ask;
+        let (reserve, size) = (*reserve, *size);
         let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
         let one = found.model(model).ok_or(Rejection::ModelMissing)?;
-        for checked in [self.backend_routable(&found, now), self.model_routable(one, now)] {
+        for checked in [self.backend_routable(&found, now), self.model_takes(one, size, now)] {
             match checked {
                 Err(rejection) if !(*last_resort && rejection.is_about_health()) => return Err(rejection),
                 Ok(()) | Err(_) => {}
@@ -169,11 +186,11 @@ impl Fleet {
             Turn::Further => _ = retries.draw(now),
         }
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
-        let backend_trial = backend_state.breaker.admit(now);
-        let mut model_trial = None;
-        if let Some(one) = backend_state.models.iter_mut().find(|one| one.id == *model) {
+        let mut passes = Passes { backend: backend_state.breaker.admit(now), model: None };
+        if let Some(one) = backend_state.model_mut(model) {
             one.sent.push(now);
-            model_trial = one.breaker.admit(now);
+            one.quota.sent(size);
+            passes.model = one.breaker.admit(now);
         }
         Ok(Permit {
             tier: found.spec.tier,
@@ -184,8 +201,7 @@ impl Fleet {
             reserved: reserve,
             timed,
             sent: now,
-            backend_trial,
-            model_trial,
+            passes,
         })
     }
 
@@ -197,10 +213,9 @@ impl Fleet {
             spend.vacate(permit.reserved, Money::ZERO);
         }
         if let Some(backend) = self.backend_mut(&permit.backend) {
-            backend.breaker.forget(permit.backend_trial, now);
-            if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+            backend.forget_trials(&permit, now);
+            if let Some(model) = backend.model_mut(&permit.model) {
                 model.gave_back(permit.sent);
-                model.breaker.forget(permit.model_trial, now);
             }
         }
     }
@@ -218,7 +233,7 @@ impl Fleet {
             tier.summary = tier.history.window.summary(now);
         }
         let Some(backend) = self.backend_mut(&permit.backend) else { return };
-        if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
+        if let Some(model) = backend.model_mut(&permit.model) {
             model.gave_back(permit.sent);
             model.book.add(result.cost, result.usage, charge(permit.reserved, result.cost));
             if let Some(sample) = &result.sample {
@@ -230,10 +245,10 @@ impl Fleet {
             Arc::make_mut(&mut backend.window).push(*sample);
             backend.summary = backend.window.summary(now);
         }
-        match result.failure {
-            None => backend.attempt_succeeded(&permit),
+        backend.measuring(&permit.model, |backend| match result.failure {
+            None => backend.attempt_succeeded(&permit, now),
             Some(failure) => backend.attempt_failed(&permit, failure, now),
-        }
+        });
     }
 
     /// Takes up again what was measured before the program began. Returns whether the model is known.
@@ -257,7 +272,11 @@ impl Fleet {
         for backend in &mut self.backends {
             let backend = Arc::make_mut(backend);
             backend.summary = backend.window.summary(now);
-            backend.models.iter_mut().for_each(|model| model.summary = model.history.window.summary(now));
+            let returned = backend.breaker.returned();
+            for model in &mut backend.models {
+                model.summary = model.history.window.summary(now);
+                model.take_pace(returned);
+            }
         }
     }
 
@@ -280,7 +299,7 @@ impl Fleet {
             Target::Backend(id) => self.backend_mut(id).ok_or_else(missing)?.admin = admin,
             Target::Model(id, model) => {
                 let backend = self.backend_mut(id).ok_or_else(missing)?;
-                backend.models.iter_mut().find(|one| one.id == *model).ok_or_else(missing)?.admin = admin;
+                backend.model_mut(model).ok_or_else(missing)?.admin = admin;
             }
         }
         Ok(())
@@ -318,7 +337,7 @@ impl Fleet {
 
     /// Somebody said what an answer of a model was worth; `before` is what they had said of the same answer.
     pub fn judge(&mut self, backend: &BackendId, model: &ModelId, before: Option<Judgement>, judgement: Judgement) {
-        let found = self.backend_mut(backend).and_then(|found| found.models.iter_mut().find(|one| one.id == *model));
+        let found = self.backend_mut(backend).and_then(|found| found.model_mut(model));
         if let Some(model) = found {
             if let Some(before) = before {
                 model.judged.take_back(before);
@@ -347,9 +366,11 @@ impl Fleet {
                     backend.summary = window.summary(now);
                 }
                 backend.admin.expire(now);
+                let returned = backend.breaker.returned();
                 for model in &mut backend.models {
                     model.admin.expire(now);
                     forget_old(&mut model.history, &mut model.summary, now);
+                    model.take_pace(returned);
                 }
             }
         }
@@ -387,174 +408,5 @@ impl Admin {
         if self.until.is_some_and(|until| now >= until) {
             *self = Self::default();
         }
-    }
-}
-
-/// A share of failed attempts above which a backend that answers counts as degraded, once there were enough of them.
-const DEGRADED_RATIO: f32 = 0.3;
-/// Attempts before a share means anything.
-const DEGRADED_MIN_ATTEMPTS: u32 = 5;
-
-impl Backend {
-    fn attempt_succeeded(&mut self, permit: &Permit) {
-        self.breaker.succeed(permit.backend_trial);
-        self.trouble = None;
-        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
-            model.breaker.succeed(permit.model_trial);
-            model.rate_limited_until = None;
-            model.presence = Presence::Present;
-        }
-        // What is degraded answers too: only a probe knows when that is over.
-        if !matches!(self.health, Health::Up | Health::Degraded) {
-            self.health = Health::Up;
-            self.detail = Arc::from("");
-        }
-        self.judge_error_ratio();
-    }
-
-    fn attempt_failed(&mut self, permit: &Permit, failure: &Failure, now: Timestamp) {
-        let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) else { return };
-        let at_once = failure.class.penalty() == Penalty::Down;
-        match failure.class.penalty() {
-            Penalty::Strike | Penalty::Down if failure.class.concerns_backend() => {
-                self.breaker.fail(permit.backend_trial, at_once, now);
-                model.breaker.forget(permit.model_trial, now);
-                if at_once {
-                    self.health = Health::Down;
-                    self.detail = Arc::from(failure.message.as_str());
-                }
-            }
-            Penalty::Strike | Penalty::Down => {
-                model.breaker.fail(permit.model_trial, at_once, now);
-                self.breaker.forget(permit.backend_trial, now);
-            }
-            Penalty::RateLimit => {
-                let pause = failure.retry_after.unwrap_or(DEFAULT_RATE_LIMIT).min(LONGEST_RATE_LIMIT);
-                let until = now.after(pause);
-                model.rate_limited_until = Some(model.rate_limited_until.map_or(until, |before| before.max(until)));
-                self.forget_trials(permit, now);
-            }
-            Penalty::KeyRefused => {
-                self.trouble = Some(Trouble::KeyRefused { since: now });
-                self.forget_trials(permit, now);
-            }
-            Penalty::OutOfCredit => {
-                self.trouble = Some(Trouble::OutOfCredit { until: now.after(CREDIT_RETRY) });
-                self.forget_trials(permit, now);
-            }
-            Penalty::ModelMissing => {
-                model.presence = Presence::Missing;
-                // Not every backend lists its models, and then only another try can tell that it is back.
-                model.breaker.fail(permit.model_trial, true, now);
-                self.breaker.forget(permit.backend_trial, now);
-            }
-            Penalty::None => self.forget_trials(permit, now),
-        }
-        if failure.class != FailureClass::Cancelled {
-            self.judge_error_ratio();
-        }
-    }
-
-    fn forget_trials(&mut self, permit: &Permit, now: Timestamp) {
-        self.breaker.forget(permit.backend_trial, now);
-        if let Some(model) = self.models.iter_mut().find(|model| model.id == permit.model) {
-            model.breaker.forget(permit.model_trial, now);
-        }
-    }
-
-    fn judge_error_ratio(&mut self) {
-        let Summary { count, failed, .. } = self.summary;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio of small counts")]
-        let failing = count >= DEGRADED_MIN_ATTEMPTS && failed as f32 / count as f32 > DEGRADED_RATIO;
-        if failing && self.health == Health::Up {
-            self.health = Health::Degraded;
-            self.detail = Arc::from(format!("{failed} of {count} attempts failed").as_str());
-        }
-    }
-
-    fn probed(&mut self, report: ProbeReport, now: Timestamp) {
-        self.probed_at = Some(now);
-        self.probe_took = Some(report.took);
-        if report.key_refused {
-            let since = match self.trouble {
-                Some(Trouble::KeyRefused { since }) => since,
-                _ => now,
-            };
-            self.trouble = Some(Trouble::KeyRefused { since });
-        } else if matches!(report.health, Health::Up | Health::Warming)
-            && matches!(self.trouble, Some(Trouble::KeyRefused { .. }))
-        {
-            self.trouble = None;
-        }
-        if matches!(report.health, Health::Up | Health::Warming | Health::Degraded) {
-            self.breaker.probe_succeeded(now);
-        }
-        self.health = report.health;
-        self.detail = Arc::from(report.detail.as_str());
-        match report.models {
-            Some(found) => self.merge_models(found),
-            None if matches!(self.health, Health::Up | Health::Warming) => {
-                for model in self.models.iter_mut().filter(|model| model.presence == Presence::Missing) {
-                    model.presence = Presence::Unknown;
-                }
-            }
-            None => {}
-        }
-        self.judge_error_ratio();
-    }
-
-    /// Models that the configuration lists stay, marked as present or missing; others that the backend has are added,
-    /// and offered only where the configuration lists none at all.
-    fn merge_models(&mut self, found: Vec<FoundModel>) {
-        let configured = self.models.iter().any(|model| model.offered && !model.found);
-        for model in &mut self.models {
-            let listed = found
-                .iter()
-                .any(|one| model.is_named(&ModelId::from(one.id.as_str())) || *one.id == *model.id.as_str());
-            model.presence = if listed { Presence::Present } else { Presence::Missing };
-        }
-        self.models.retain(|model| !model.found || model.presence == Presence::Present || !model.sent.is_empty());
-        let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
-        for one in found {
-            let id = ModelId::from(one.id.as_str());
-            // A model's own id before another one's alias: what is said of the one must not be taken for the other.
-            let own = self.models.iter().position(|model| model.id == id);
-            let place = own.or_else(|| {
-                let alias = |model: &Model| model.is_named(&id) && !listed.contains(model.id.as_str());
-                self.models.iter().position(alias)
-            });
-            if let Some(model) = place.and_then(|place| self.models.get_mut(place)) {
-                model.loaded = one.loaded;
-                let spec = Arc::make_mut(&mut model.spec);
-                if model.found {
-                    // Nothing of it is configured: what the backend says now replaces what it said before.
-                    let pricing = self.spec.default_pricing.clone();
-                    *spec = ModelSpec { pricing, remote: spec.remote, ..ModelSpec::default() };
-                }
-                learn(spec, one);
-                continue;
-            }
-            let mut spec = ModelSpec { pricing: self.spec.default_pricing.clone(), ..ModelSpec::default() };
-            let loaded = one.loaded;
-            learn(&mut spec, one);
-            let mut model = Model::new(id, spec, !configured);
-            model.presence = Presence::Present;
-            model.loaded = loaded;
-            model.found = true;
-            self.models.push(model);
-        }
-    }
-}
-
-/// What a probe says fills in what the configuration left open.
-fn learn(spec: &mut ModelSpec, found: FoundModel) {
-    // Once known to run elsewhere, a model never counts as local again: privacy hangs on it.
-    spec.remote |= found.remote;
-    spec.context = spec.context.or(found.context);
-    spec.max_output = spec.max_output.or(found.max_output);
-    spec.images = spec.images.or(found.images);
-    spec.tools = spec.tools.or(found.tools);
-    if spec.pricing == Pricing::Unknown && !found.prices.is_empty() {
-        spec.pricing = Pricing::PerToken { rows: found.prices };
     }
 }

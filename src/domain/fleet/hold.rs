@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::health::BreakerState;
+use super::super::breaker::BreakerState;
 use super::super::id::{BackendId, ModelId};
 use super::super::time::Timestamp;
 use super::{Backend, Fleet, Trouble};
@@ -42,7 +42,7 @@ impl Fleet {
     /// Everything that will be left alone for a while yet.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> Vec<Hold> {
-        let mut holds: Vec<Hold> = self.backends.iter().flat_map(|backend| holds_of(backend)).collect();
+        let mut holds: Vec<Hold> = self.backends.iter().flat_map(|backend| holds_of(backend, now)).collect();
         holds.retain(|hold| hold.until.since(now) >= WORTH_KEEPING);
         holds
     }
@@ -66,7 +66,7 @@ impl Fleet {
     }
 }
 
-fn holds_of(backend: &Backend) -> Vec<Hold> {
+fn holds_of(backend: &Backend, now: Timestamp) -> Vec<Hold> {
     let hold = |model: Option<&ModelId>, kind, until| Hold {
         backend: backend.spec.id.clone(),
         model: model.cloned(),
@@ -78,12 +78,12 @@ fn holds_of(backend: &Backend) -> Vec<Hold> {
         _ => None,
     };
     let mut holds = Vec::new();
-    holds.extend(open(backend.breaker.state()).map(|until| hold(None, HoldKind::Breaker, until)));
+    holds.extend(open(backend.breaker.state(now)).map(|until| hold(None, HoldKind::Breaker, until)));
     if let Some(Trouble::OutOfCredit { until }) = backend.trouble {
         holds.push(hold(None, HoldKind::NoCredit, until));
     }
     for model in &backend.models {
-        holds.extend(open(model.breaker.state()).map(|until| hold(Some(&model.id), HoldKind::Breaker, until)));
+        holds.extend(open(model.breaker.state(now)).map(|until| hold(Some(&model.id), HoldKind::Breaker, until)));
         holds.extend(model.rate_limited_until.map(|until| hold(Some(&model.id), HoldKind::RateLimit, until)));
     }
     holds

@@ -6,6 +6,9 @@
 mod admin;
 mod change;
 mod hold;
+mod memory;
+mod observe;
+mod routable;
 #[cfg(test)]
 mod tests;
 
@@ -14,14 +17,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::health::{Breaker, Health};
+use super::breaker::Breaker;
+use super::health::Health;
 use super::id::{BackendId, ModelId};
 use super::judgement::Judged;
-use super::latency::{History, Summary, Window};
+use super::latency::{History, Pace, Summary, Window};
+use super::limits::Quota;
 use super::money::Money;
 use super::price::Pricing;
 use super::privacy::Reach;
-use super::rejection::{Level, Rejection};
 use super::retries::RetryBudget;
 use super::spend::{Book, Spend};
 use super::task::Task;
@@ -30,8 +34,9 @@ use super::time::Timestamp;
 
 pub use super::timeouts::{Timeouts, Timer};
 pub use admin::{Admin, AdminState, Pin, PinScope};
-pub use change::{Ask, AttemptResult, CommandError, Permit, Turn};
+pub use change::{Ask, AttemptResult, CommandError, Passes, Permit, Turn};
 pub use hold::{Hold, HoldKind};
+pub use memory::Load;
 
 /// What a model can do and how it is paid for: configured, or found by a probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -84,8 +89,14 @@ pub struct Model {
     pub presence: Presence,
     /// Whether it is in memory, where the backend tells.
     pub loaded: Option<bool>,
+    /// The memory that it takes, in bytes, where the backend tells: measured while it is loaded, else the size of its file.
+    pub memory: Option<u64>,
+    /// When it was last loaded without a request, because it is asked for often.
+    pub warmed_up_at: Option<Timestamp>,
     /// Not to be used before this time: the provider asked to be left alone.
     pub rate_limited_until: Option<Timestamp>,
+    /// What is left of the provider's limits, as it told of them.
+    pub quota: Quota,
     /// Keeps requests away after failures of this model.
     pub breaker: Breaker,
     /// When each of the requests that it is answering was sent, oldest first.
@@ -99,6 +110,8 @@ pub struct Model {
     pub history: Arc<History>,
     /// What the history's window said when it last changed.
     pub summary: Summary,
+    /// How soon its first token comes, by its answers since it last came back from failures.
+    pub pace: Option<Pace>,
 }
 
 /// The wire protocol that a backend speaks.
@@ -188,6 +201,10 @@ pub struct BackendSpec {
     pub timeouts: Timeouts,
     /// How the models that a probe finds are paid for, where nothing better is known.
     pub default_pricing: Pricing,
+    /// The memory that its models have, in bytes; `None` where not known.
+    pub memory: Option<u64>,
+    /// Whether a model that is asked for often is loaded again when it has been dropped from memory.
+    pub warm_up: bool,
 }
 
 /// Something that keeps a backend from serving until somebody acts.
@@ -215,6 +232,8 @@ pub struct Backend {
     pub admin: Admin,
     /// What was observed of it.
     pub health: Health,
+    /// What the last probe said of it, whatever the requests say.
+    pub probe_said: Health,
     /// The cause of its health, in a few words; a fact worth showing where it is up.
     pub detail: Arc<str>,
     /// Keeps requests away after failures that concern the whole backend.
@@ -279,6 +298,10 @@ impl Backend {
     #[must_use]
     pub fn is_cold(&self, model: &Model) -> bool {
         model.loaded == Some(false) || self.health == Health::Warming
+    }
+
+    fn model_mut(&mut self, id: &ModelId) -> Option<&mut Model> {
+        self.models.iter_mut().find(|model| model.id == *id)
     }
 
     /// Whether a prompt sent to this model leaves this machine. An Ollama on this machine can list models that run on
@@ -373,69 +396,6 @@ impl Fleet {
         }
     }
 
-    /// Whether a backend as a whole may get requests now, leaving the single request's constraints aside.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why not.
-    pub fn backend_routable(&self, backend: &Backend, now: Timestamp) -> Result<(), Rejection> {
-        self.tier(backend.spec.tier).admin.admits(Level::Tier, now)?;
-        backend.admin.admits(Level::Backend, now)?;
-        if let KeyState::Missing { variable } = &backend.spec.key {
-            return Err(Rejection::NoKey { variable: Arc::clone(variable) });
-        }
-        match backend.trouble {
-            Some(Trouble::KeyRefused { .. }) => return Err(Rejection::KeyRefused),
-            Some(Trouble::OutOfCredit { until }) if now < until => return Err(Rejection::OutOfCredit),
-            Some(Trouble::OutOfCredit { .. }) | None => {}
-        }
-        if backend.health == Health::Down {
-            return Err(Rejection::Down { cause: Arc::clone(&backend.detail) });
-        }
-        backend.breaker.allows(now).map_err(|until| Rejection::BreakerOpen { until })?;
-        if let Some(limit) = backend.spec.max_in_flight
-            && backend.in_flight() >= limit
-        {
-            return Err(Rejection::Full { limit });
-        }
-        Ok(())
-    }
-
-    /// Whether a model of a routable backend may get requests now.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why not.
-    pub fn model_routable(&self, model: &Model, now: Timestamp) -> Result<(), Rejection> {
-        model.admin.admits(Level::Model, now)?;
-        if model.presence == Presence::Missing {
-            return Err(Rejection::ModelMissing);
-        }
-        if let Some(until) = model.rate_limited_until
-            && now < until
-        {
-            return Err(Rejection::RateLimited { until });
-        }
-        model.breaker.allows(now).map_err(|until| Rejection::BreakerOpen { until })
-    }
-
-    /// Whether a backend may get requests now and has a model that may: what the screen shows.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why not.
-    pub fn routable(&self, backend: &Backend, now: Timestamp) -> Result<(), Rejection> {
-        self.backend_routable(backend, now)?;
-        let mut reason = Rejection::NoModels;
-        for model in backend.models.iter().filter(|model| model.offered) {
-            match self.model_routable(model, now) {
-                Ok(()) => return Ok(()),
-                Err(rejection) => reason = rejection,
-            }
-        }
-        Err(reason)
-    }
-
     /// The pin that holds for a request of this task and caller: the operator's latest word.
     #[must_use]
     pub fn pin_for(&self, task: Task, caller: &str, now: Timestamp) -> Option<&Pin> {
@@ -457,6 +417,7 @@ impl Backend {
             spec: Arc::new(spec),
             admin: Admin::default(),
             health: Health::Unknown,
+            probe_said: Health::Unknown,
             detail: Arc::from(""),
             breaker: Breaker::default(),
             trouble: None,
@@ -481,13 +442,17 @@ impl Model {
             admin: Admin::default(),
             presence: Presence::Unknown,
             loaded: None,
+            memory: None,
+            warmed_up_at: None,
             rate_limited_until: None,
+            quota: Quota::default(),
             breaker: Breaker::default(),
             sent: Vec::new(),
             book: Book::default(),
             judged: Judged::default(),
             history: Arc::default(),
             summary: Summary::default(),
+            pace: None,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What attempts, probes and the passing of time do to a fleet.
 
+mod cluster;
+mod states;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +12,10 @@ use super::super::failure::{Failure, FailureClass};
 use super::super::health::ProbeReport;
 use super::super::judgement::Judgement;
 use super::super::latency::Sample;
+use super::super::limits::Size;
 use super::super::money::{Cost, CostBasis};
 use super::super::privacy::Reach;
+use super::super::rejection::Rejection;
 use super::super::spend::Day;
 use super::*;
 
@@ -31,6 +36,8 @@ fn fleet(limit: Option<Money>) -> Fleet {
             stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let backend = Backend::new(spec, vec![("model".into(), ModelSpec::default())]);
     Fleet::new(vec![backend], Spend::new(NOW, Day(0), limit))

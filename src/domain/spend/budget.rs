@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,11 @@ pub struct Day(pub i32);
 pub struct Month(pub i32);
 
 impl Day {
-    /// The day of the calendar; the last one there is for a day beyond it.
+    /// The day of the calendar. No money was spent before the epoch, and none is after the calendar's end.
     #[must_use]
     pub fn date(self) -> Date {
-        date(1970, 1, 1).checked_add(self.0.days()).unwrap_or(Date::MAX)
+        let passed = Duration::from_secs(u64::try_from(self.0).unwrap_or(0) * 86_400);
+        date(1970, 1, 1).checked_add(passed).unwrap_or(Date::MAX)
     }
 
     /// The month that the day falls into.

@@ -31,6 +31,8 @@ fn backend(tier: Tier) -> Backend {
         max_in_flight: None,
         timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
         default_pricing: Pricing::Unknown,
+        memory: None,
+        warm_up: false,
     };
     let base = Rates { input: PerToken(1_000_000), output: PerToken(10_000_000), ..Rates::default() };
     let pricing = match tier {

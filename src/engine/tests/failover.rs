@@ -106,17 +106,6 @@ async fn a_direct_call_fails_rather_than_moving_to_a_tier_it_did_not_ask_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_tier_costs_a_handful_of_attempts_not_one_per_request() {
-    let bench = Bench::new(failing(Play::refuse(FailureClass::Unreachable)), ok(), ok(), ok());
-    bench.claude.set_health(crate::domain::health::Health::Down);
-    for _ in 0..15 {
-        bench.engine.call("Explain quantum computing").await.expect("another tier answers");
-        tokio::time::advance(Duration::from_secs(4)).await;
-    }
-    assert!(bench.claude.seen().len() <= 5, "{} attempts", bench.claude.seen().len());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_dropped_answer_cancels_the_request_and_blames_nobody() {
     let bench = Bench::new(failing(Play::Steps(vec![Step::Hang])), ok(), ok(), ok());
     let mut facts = bench.engine.facts();
@@ -189,7 +178,8 @@ async fn a_backend_is_not_blamed_for_the_time_that_others_used_up() {
     for _ in 0..3 {
         let answer = bench.engine.call("Explain quantum computing").stream().expect("there is a route");
         assert!(answer.whole().await.is_err());
-        tokio::time::advance(Duration::from_secs(1)).await;
+        // Silence opens the breaker; the next request is to be sent there again.
+        tokio::time::advance(Duration::from_secs(61)).await;
     }
     let snapshot = bench.engine.snapshot();
     let frontier = snapshot.fleet.of_tier(Tier::Frontier).next().expect("there is one");

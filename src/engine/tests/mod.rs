@@ -4,6 +4,7 @@ mod failover;
 mod hedging;
 mod money;
 mod operator;
+mod outage;
 mod patience;
 mod privacy;
 mod restart;
@@ -131,6 +132,8 @@ fn backend(tier: Tier) -> BackendConfig {
                 stall: Timer::Set(Duration::from_secs(10)),
             },
             default_pricing: Pricing::Unknown,
+            memory: None,
+            warm_up: false,
         },
         key: None,
         bearer: false,

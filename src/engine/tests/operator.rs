@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Bench;
+use crate::domain::breaker::Breaker;
 use crate::domain::fleet::{AdminState, CommandError, PinScope};
-use crate::domain::health::{Breaker, Health};
+use crate::domain::health::Health;
 use crate::domain::id::RequestId;
 use crate::domain::judgement::{Judged, Judgement};
 use crate::domain::money::Money;

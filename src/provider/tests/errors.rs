@@ -148,6 +148,17 @@ fn a_402_that_names_a_pause_will_pass() {
 }
 
 #[test]
+fn a_429_without_a_pause_lasts_until_the_limit_that_is_used_up_is_there_again() {
+    let told = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1m2s")];
+    assert_eq!(refusal(429, &headers(&told), "{}").retry_after, Some(Duration::from_secs(62)));
+    let with_pause = [told[0], told[1], ("retry-after", "3")];
+    assert_eq!(refusal(429, &headers(&with_pause), "{}").retry_after, Some(Duration::from_secs(3)));
+    let left = [("x-ratelimit-remaining-requests", "8"), told[1]];
+    assert_eq!(refusal(429, &headers(&left), "{}").retry_after, None);
+    assert_eq!(refusal(500, &headers(&told), "{}").retry_after, None, "another failure has nothing to do with it");
+}
+
+#[test]
 fn pauses_are_read_in_every_form() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_470);
     for (pairs, expected) in [

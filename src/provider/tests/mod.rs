@@ -19,6 +19,7 @@ use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{BackendSpec, KeyState, Protocol, Timeouts, Timer};
 use crate::domain::health::ProbeReport;
+use crate::domain::limits::Limits;
 use crate::domain::price::Pricing;
 use crate::domain::privacy::Reach;
 use crate::domain::prompt::{Message, Part, Prompt, Role, Tool, ToolCall};
@@ -196,6 +197,8 @@ pub fn config(protocol: Protocol, url: &str) -> BackendConfig {
                 stall: Timer::Set(Duration::from_secs(5)),
             },
             default_pricing: Pricing::Unknown,
+            memory: None,
+            warm_up: false,
         },
         key: Some(SecretString::from(KEY)),
         models: Vec::new(),
@@ -222,6 +225,7 @@ pub struct Heard {
     pub cost: Option<i64>,
     pub cold: Option<Duration>,
     pub held: Option<Duration>,
+    pub limits: Option<Limits>,
     pub finish: Option<Finish>,
     pub failure: Option<Failure>,
 }
@@ -250,6 +254,7 @@ pub async fn ask(client: &Client, prompt: &Prompt, call: &Call) -> Heard {
             Ok(Event::Cost(cost)) => answer.cost = Some(cost.0),
             Ok(Event::ColdStart(time)) => answer.cold = Some(time),
             Ok(Event::Held(time)) => answer.held = Some(time),
+            Ok(Event::Limits(limits)) => answer.limits = Some(limits),
             Ok(Event::Done(finish)) => answer.finish = Some(finish),
             Err(failure) => answer.failure = Some(failure),
         }

@@ -64,6 +64,29 @@ async fn every_request_names_its_window_and_forbids_cutting() {
     }
 }
 
+#[tokio::test]
+async fn an_order_to_load_is_as_a_request_but_for_its_prompt() {
+    let upstream = Upstream::always(json_reply(200, &json!({"done": true, "done_reason": "load"}))).await;
+    let client = upstream.client(Protocol::Ollama);
+    client.load(&"qwen3:8b".into(), Some(4096)).await.expect("it is loaded");
+    ask(&client, &rich(), &Call { context: Some(4096), ..call(false) }).await;
+    let [load, request] = &upstream.seen()[..] else { panic!("two requests") };
+    assert!(load.head.starts_with("post /api/generate "), "{}", load.head);
+    assert_eq!((load.body.get("prompt"), load.body.get("messages")), (None, None));
+    for field in ["keep_alive", "truncate", "shift"] {
+        assert_eq!(load.body[field], request.body[field], "{field}");
+    }
+    assert_eq!(load.body["options"], json!({"num_ctx": 4096}));
+    assert_eq!(request.body["options"]["num_ctx"], 4096);
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_be_loaded_says_why() {
+    let upstream = Upstream::always(json_reply(500, &json!({"error": "model requires more system memory"}))).await;
+    let failure = upstream.client(Protocol::Ollama).load(&"qwen3:8b".into(), None).await.expect_err("no memory");
+    assert_eq!(failure.class, FailureClass::ServerError);
+}
+
 #[test]
 fn a_cut_prompt_is_noticed_and_a_rough_estimate_is_no_proof() {
     let was_cut = |window, expected, input, output| {
@@ -107,14 +130,16 @@ async fn a_load_is_not_an_answer() {
 async fn a_probe_tells_what_is_loaded_and_what_runs_elsewhere() {
     let upstream = Upstream::new(|line, _| match line {
         line if line.contains("/api/version") => json_reply(200, &json!({"version": "0.99.1"})),
-        line if line.contains("/api/ps") => {
-            json_reply(200, &json!({"models": [{"name": "qwen3:8b", "context_length": 4096}]}))
-        }
+        line if line.contains("/api/ps") => json_reply(
+            200,
+            &json!({"models": [
+                {"name": "qwen3:8b", "size": 9_000, "size_vram": 7_000, "context_length": 4096}]}),
+        ),
         _ => json_reply(
             200,
             &json!({"models": [
                 {"name": "qwen3:8b", "capabilities": ["completion", "tools"]},
-                {"name": "llama3:latest"},
+                {"name": "llama3:latest", "size": 5_000},
                 {"name": "gpt-oss:120b-cloud"},
                 {"name": "mine", "remote_host": "https://ollama.com:443"},
                 {"name": "nomic-embed-text:latest", "details": {"family": "nomic-bert"}},
@@ -130,16 +155,16 @@ async fn a_probe_tells_what_is_loaded_and_what_runs_elsewhere() {
         .models
         .expect("models")
         .into_iter()
-        .map(|model| (model.id, model.loaded, model.context, model.remote))
+        .map(|model| (model.id, model.loaded, model.memory, model.context, model.remote))
         .collect();
     assert_eq!(
         found,
         [
-            ("qwen3:8b".to_owned(), Some(true), Some(NUM_CTX), false),
-            ("llama3:latest".to_owned(), Some(false), Some(NUM_CTX), false),
-            ("gpt-oss:120b-cloud".to_owned(), None, None, true),
-            ("mine".to_owned(), None, None, true),
-            ("llama3".to_owned(), Some(false), Some(NUM_CTX), false),
+            ("qwen3:8b".to_owned(), Some(true), Some(7_000), Some(NUM_CTX), false),
+            ("llama3:latest".to_owned(), Some(false), Some(5_000), Some(NUM_CTX), false),
+            ("gpt-oss:120b-cloud".to_owned(), None, None, None, true),
+            ("mine".to_owned(), None, None, None, true),
+            ("llama3".to_owned(), Some(false), Some(5_000), Some(NUM_CTX), false),
         ]
     );
 }

@@ -283,3 +283,20 @@ async fn a_refused_parameter_is_dropped_once_and_the_rest_is_sent_again() {
     assert!(seen[0].body.get("temperature").is_some() && seen[1].body.get("temperature").is_none());
     assert_eq!(seen[0].body["messages"], seen[1].body["messages"]);
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_limit_is_told_before_the_answer_has_begun() {
+    for protocol in HTTP {
+        let (kind, _) = beginning(protocol);
+        let head = format!(
+            "HTTP/1.1 200 X\r\ncontent-type: {kind}\r\nx-ratelimit-remaining-requests: 4\r\n\
+             x-ratelimit-reset-requests: 20s\r\nconnection: close\r\n\r\n"
+        );
+        let upstream = Upstream::always(raw(head).held()).await;
+        let Client::Inside(client) = upstream.client(protocol) else { panic!("tests are inside") };
+        let mut events = client.start(&Prompt::user("hi"), &call(true)).await.expect("an answer begins");
+        let Some(Ok(Event::Limits(limits))) = events.next().await else { panic!("{protocol:?}: no limits") };
+        let requests = limits.requests.map(|left| (left.remaining, left.resets_in));
+        assert_eq!(requests, Some((4, Duration::from_secs(20))), "{protocol:?}");
+    }
+}

@@ -365,6 +365,7 @@ fn model_row(ctx: &Ctx<'_>, fleet: &Fleet, id: &BackendId, model: &ModelId, pinn
         let facts = [
             (!model.offered).then(|| "only by name".to_owned()),
             model.loaded.map(|loaded| if loaded { "loaded" } else { "not loaded" }.to_owned()),
+            model.memory.filter(|_| model.loaded == Some(true)).map(|bytes| format!("{}G", text::gib(bytes))),
             model.spec.context.map(|window| format!("{} window", text::count(u64::from(window)))),
             model.spec.remote.then(|| "runs elsewhere".to_owned()),
         ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::analysis::analyse;
+use crate::domain::breaker::Severity;
 use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
@@ -56,6 +57,8 @@ fn spec(id: &str, tier: Tier, protocol: Protocol, reach: Reach, key: KeyState) -
             stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Free,
+        memory: None,
+        warm_up: false,
     }
 }
 
@@ -158,6 +161,7 @@ fn traffic(fleet: &mut Fleet, id: &str, count: i64, base: u32, failures: &[i64])
         let model = &mut backend(fleet, id).models[0];
         Arc::make_mut(&mut model.history).push(&sample);
         model.summary = model.history.window.summary(NOW);
+        model.pace = model.history.window.pace(None);
     }
 }
 
@@ -279,7 +283,8 @@ pub fn failing() -> Snapshot {
     down.models[0].sent.clear();
     let litellm = backend(fleet, "litellm");
     for _ in 0..3 {
-        litellm.breaker.fail(None, false, ago(1));
+        let pass = litellm.breaker.admit(ago(1));
+        litellm.breaker.fail(pass, Severity::Strike, ago(1));
     }
     let telemetry = Arc::make_mut(&mut snapshot.telemetry);
     telemetry.local = GpuReadings::Absent { why: "no NVIDIA driver (NVML not found)".into() };
@@ -327,7 +332,7 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
         last_resort: false,
         estimate: Estimate::default(),
         score: 0.0,
-        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 6],
+        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 7],
     };
     let last = decision.candidates.len().saturating_sub(1);
     let one = decision.candidates.get((number as usize - 1).min(last)).unwrap_or(&nobody);

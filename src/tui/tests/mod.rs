@@ -13,6 +13,7 @@ mod operating;
 mod overlays;
 mod panes;
 mod props;
+mod returning;
 mod scene;
 mod screens;
 

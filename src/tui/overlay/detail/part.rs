@@ -3,8 +3,8 @@
 use ratatui::text::Line;
 
 use super::{fact, title};
+use crate::domain::breaker::BreakerState;
 use crate::domain::fleet::{Backend, Fleet, KeyState, Pin};
-use crate::domain::health::BreakerState;
 use crate::domain::tier::Target;
 use crate::tui::panes::Ctx;
 use crate::tui::status;
@@ -95,10 +95,14 @@ fn backend_lines(
         lines.push(fact(ctx, "says", &backend.detail));
     }
     lines.push(fact(ctx, "wanted", &admin_words(ctx, &backend.admin)));
-    let breaker = match backend.breaker.state() {
+    let breaker = match backend.breaker.state(ctx.now) {
         BreakerState::Closed => "closed".to_owned(),
         BreakerState::Open { until } => format!("open, a trial may pass in {}", ctx.wait(until)),
         BreakerState::HalfOpen { since } => format!("half-open, trial under way for {}", ctx.age(since)),
+        BreakerState::Recovering { since } => {
+            let limit = backend.breaker.limit(ctx.now).unwrap_or(1);
+            format!("closed {} ago, {limit} in flight at most for now", ctx.age(since))
+        }
     };
     lines.push(fact(ctx, "breaker", &breaker));
     let key = match &backend.spec.key {
@@ -116,6 +120,10 @@ fn backend_lines(
     lines.push(fact(ctx, "probe", &probe));
     let limit = backend.spec.max_in_flight.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
     lines.push(fact(ctx, "in flight", &format!("{} ({limit})", backend.in_flight())));
+    if let Some(used) = backend.memory_in_use().filter(|used| *used > 0) {
+        let total = backend.spec.memory.map_or_else(String::new, |total| format!(" of {}G", text::gib(total)));
+        lines.push(fact(ctx, "memory", &format!("{}G{total} in models", text::gib(used))));
+    }
     for model in &backend.models {
         let mark = status::of_model(fleet, backend, model, ctx.now);
         let name = text::pad(&text::fit_middle(model.id.as_str(), 26, ctx.glyphs.ellipsis), 27);

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::{fact, title};
-use crate::domain::decision::{Candidate, Decision, decide};
+use crate::domain::decision::{Candidate, Decision, Term, decide};
 use crate::domain::money::{Cost, Money};
 use crate::engine::Attempt;
 use crate::tui::feed::RequestRow;
@@ -14,11 +14,11 @@ use crate::tui::text;
 use crate::tui::theme::Role;
 
 /// From this width on, a candidate needs one line.
-const ONE_LINE: usize = 96;
+const ONE_LINE: usize = 105;
 /// Below this width there is no room for a table of terms.
 const TABLE: usize = 86;
-/// The room for a term of a score.
-const TERM: usize = 9;
+/// The room for a figure of a score, with a space on either side where its name is no longer.
+const FIGURE: usize = 7;
 
 /// The story from top to bottom: what was understood and found, who could serve and who could not and why, what was tried,
 /// what it came to against what was predicted, and where it would go now.
@@ -194,7 +194,7 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
         lines.push(Line::default());
         return;
     }
-    let terms = first.terms.iter().map(|term| text::pad_left(term.name, TERM)).collect::<String>();
+    let terms = first.terms.iter().map(|term| text::pad_left(term.name, column(term))).collect::<String>();
     lines.push(title(ctx, "candidates, in the order in which they are tried"));
     // Number, tier, score and terms have their places; the name has the rest.
     let fixed = 3 + 9 + 6 + text::width(&terms) + if wide { 20 } else { 0 };
@@ -243,6 +243,11 @@ fn narrow(ctx: &Ctx<'_>, index: usize, one: &Candidate, columns: usize) -> Vec<L
     lines
 }
 
+/// The width of a term's column.
+fn column(term: &Term) -> usize {
+    FIGURE.max(text::width(term.name) + 2)
+}
+
 fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<'static> {
     let place = format!("{} {}", one.backend, one.model);
     let place = text::pad(&text::fit_middle(&place, name - 1, ctx.glyphs.ellipsis), name);
@@ -255,7 +260,7 @@ fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<
     for term in &one.terms {
         // What a term adds to the score: that, and not its value, is what the order comes from.
         let role = if term.value * term.weight >= 0.05 { Role::Text } else { Role::Dim };
-        spans.push(ctx.span(role, format!("{:>TERM$.3}", term.value * term.weight)));
+        spans.push(ctx.span(role, format!("{:>1$.3}", term.value * term.weight, column(term))));
     }
     Line::from(spans)
 }

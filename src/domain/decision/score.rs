@@ -1,0 +1,78 @@
+//! What a candidate's score is made of.
+
+use serde::Serialize;
+
+use super::super::fleet::{Backend, Model};
+use super::super::health::Health;
+use super::super::request::Optimize;
+use super::{Estimate, Judge};
+
+/// One part of a candidate's score: its value from 0 to 1, and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Term {
+    /// What is judged.
+    pub name: &'static str,
+    /// From 0, the worst, to 1.
+    pub value: f32,
+    /// How much it counts.
+    pub weight: f32,
+}
+
+/// The parts of a score, always in this order.
+pub type Terms = [Term; 7];
+
+impl Judge<'_> {
+    /// The terms of the score. In a balanced request the steps between tiers (0.25) outweigh all other terms together, so
+    /// that a task goes to its own tier as long as that one can serve; an aim shifts the weights. Where a model is in
+    /// memory outweighs how busy its host is and how fast it was, so that a request goes where its model is already.
+    pub(super) fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate) -> Terms {
+        let constraints = self.constraints;
+        let (order, speed, thrift) = match constraints.optimize {
+            Optimize::Balanced | Optimize::Quality | Optimize::Throughput => (1.0, 0.02, 0.02),
+            Optimize::Latency => (0.2, 2.0, 0.02),
+            Optimize::Cost => (0.2, 0.02, 2.0),
+        };
+        let rank = f32::from(self.order.rank(backend.spec.tier).unwrap_or(3));
+        let asked_for = constraints.model.as_ref().is_some_and(|wanted| model.is_named(wanted))
+            || constraints.backend.as_ref().is_some_and(|wanted| *wanted == backend.spec.id);
+        let cost = estimate.cost.map_or(f32::INFINITY, |cost| cost.as_usd() as f32);
+        let term = |name, value, weight| Term { name, value, weight };
+        [
+            term("tier", 1.0 - 0.25 * rank + if asked_for { 1.0 } else { 0.0 }, order),
+            term("fit", self.fit(model, asked_for), 0.09),
+            // A second halves the value; one cent halves the other.
+            term("speed", 1.0 / (1.0 + estimate.first_token_ms as f32 / 1000.0), speed),
+            term("thrift", 1.0 / (1.0 + cost * 100.0), thrift),
+            term("headroom", headroom(backend), 0.02),
+            term("memory", backend.memory_fit(model), 0.04),
+            term("health", health(backend), 0.05),
+        ]
+    }
+
+    fn fit(&self, model: &Model, asked_for: bool) -> f32 {
+        let named = self.policy.preferred_model(self.analysis.task).is_some_and(|wanted| model.is_named(wanted));
+        match &model.spec.roles[..] {
+            _ if named || asked_for => 1.0,
+            [] => 0.4,
+            roles if roles.contains(&self.analysis.task) => 0.8,
+            _ => 0.0,
+        }
+    }
+}
+
+fn headroom(backend: &Backend) -> f32 {
+    let load = match backend.spec.max_in_flight {
+        Some(limit) => backend.in_flight() as f32 / limit.max(1) as f32,
+        None => backend.in_flight() as f32 / 4.0,
+    };
+    1.0 / (1.0 + load)
+}
+
+const fn health(backend: &Backend) -> f32 {
+    match backend.health {
+        Health::Up => 1.0,
+        Health::Unknown => 0.6,
+        Health::Degraded | Health::Warming => 0.3,
+        Health::Down => 0.0,
+    }
+}
