@@ -536,5 +536,5 @@ async fn news(books: Option<&mut Books>) {
     {
         return;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
