@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::answer::{Ask, End, tokens};
 use super::catalog::Card;
-use super::dialect::{Dialect, Frame, Refusal, Turn, json_response};
+use super::dialect::{Dialect, Frame, Refusal, Turn, json_response, reason};
 use super::log;
 use super::upstream::{Upstream, Visit};
 use crate::domain::time::Timestamp;
@@ -139,7 +139,7 @@ async fn show(State((upstream, _)): State<Host>, body: String) -> Response {
     let body: Value = serde_json::from_str(&body).unwrap_or_default();
     let name = body["model"].as_str().unwrap_or_default();
     let Some(card) = upstream.card(name) else {
-        return upstream.dialect.refuse(&Refusal::ModelMissing { model: name.to_owned() });
+        return upstream.refuse(&Refusal::ModelMissing { model: name.to_owned() });
     };
     let mut model = describe(&card);
     model["model_info"] = json!({ "general.architecture": "llama", "llama.context_length": card.context });
@@ -148,7 +148,7 @@ async fn show(State((upstream, _)): State<Host>, body: String) -> Response {
 }
 
 async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extension<Visit>, body: String) -> Response {
-    let bad = |message: String| upstream.dialect.refuse(&Refusal::BadRequest { message });
+    let bad = |message: String| upstream.refuse(&Refusal::BadRequest { message });
     let body: Value = match serde_json::from_str(&body) {
         Ok(body) => body,
         Err(_) if body.is_empty() => return bad("missing request body".to_owned()),
@@ -156,7 +156,7 @@ async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extensio
     };
     let Some(model) = body["model"].as_str() else { return bad("model is required".to_owned()) };
     let Some(card) = upstream.card(model.strip_suffix(":latest").unwrap_or(model)) else {
-        return upstream.dialect.refuse(&Refusal::ModelMissing { model: model.to_owned() });
+        return upstream.refuse(&Refusal::ModelMissing { model: model.to_owned() });
     };
     let asked = body.pointer("/options/num_ctx").and_then(Value::as_u64).and_then(|window| u32::try_from(window).ok());
     let window = asked.unwrap_or(DEFAULT_WINDOW).clamp(4, card.context);
@@ -180,7 +180,7 @@ async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extensio
     let mut ask = read(&body, messages, card.id);
     if ask.input_tokens > window {
         if body["truncate"] == false {
-            return upstream.dialect.refuse(&Refusal::ContextTooLong { tokens: ask.input_tokens, limit: window });
+            return upstream.refuse(&Refusal::ContextTooLong { tokens: ask.input_tokens, limit: window });
         }
         // The oldest messages go silently, and only the count of prompt tokens tells.
         ask.input_tokens = window - window / 8;
@@ -312,6 +312,10 @@ impl Dialect for Ollama {
         frames
     }
 
+    fn ping(&self) -> &'static str {
+        "\n"
+    }
+
     fn headers(&self, _: &Turn) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -330,11 +334,14 @@ impl Dialect for Ollama {
                             shorten the prompt or raise num_ctx";
                 (400, text.to_owned())
             }
+            Refusal::ContentRefused => (400, "blocked: content_policy_violation".to_owned()),
             Refusal::BadRequest { message } => (400, message.clone()),
+            Refusal::Forbidden => (403, "forbidden".to_owned()),
+            Refusal::Status(status) => (*status, reason(*status)),
         };
         let status = if *refusal == Refusal::OutOfCredit { 402 } else { status };
         let mut headers = Vec::new();
-        if let Refusal::RateLimited { retry_after: Some(seconds) } = refusal {
+        if let Refusal::RateLimited { retry_after: Some(seconds), .. } = refusal {
             headers.push(("retry-after", seconds.to_string()));
         }
         json_response(status, &headers, &json!({ "error": text }))

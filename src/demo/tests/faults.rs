@@ -20,7 +20,15 @@ async fn every_fault_shows_on_every_protocol() {
         read(bench.ask(id, speaks, "hello", false).send().await.unwrap()).await;
         for kind in FaultKind::ALL {
             for stream in [false, true] {
-                let got = meet(&bench, id, speaks, Fault::from(kind), stream).await;
+                let fault = match kind {
+                    FaultKind::HugeLine => Fault::new(kind, 1.0),
+                    // A whole answer in one byte after the other takes its time.
+                    FaultKind::SlowDrip => Fault::new(kind, 0.01),
+                    // Rarely enough for the reader to lose its patience.
+                    FaultKind::PingsOnly => Fault::new(kind, 120.0),
+                    _ => Fault::from(kind),
+                };
+                let got = meet(&bench, id, speaks, fault, stream).await;
                 check(id, speaks, kind, stream, got.as_ref());
             }
         }
@@ -33,45 +41,59 @@ async fn every_fault_shows_on_every_protocol() {
 }
 
 fn check(id: &str, speaks: Speaks, kind: FaultKind, stream: bool, got: Option<&Got>) {
-    let at = format!("{id} {kind} stream={stream}: {:?}", got.map(|got| (got.status, got.proper, &got.text)));
-    if matches!(kind, FaultKind::Down | FaultKind::Silent) {
+    let shown = |got: &Got| (got.status, got.proper, got.text.chars().take(2_000).collect::<String>());
+    let at = format!("{id} {kind} stream={stream}: {:?}", got.map(shown));
+    if matches!(kind, FaultKind::Down | FaultKind::NoListener | FaultKind::Reset | FaultKind::Silent) {
         assert!(got.is_none(), "{at}");
         return;
     }
     let got = got.unwrap_or_else(|| panic!("{at}"));
     let (events, ended) = events(speaks, &got.text);
     let ended = stream && ended;
-    let parses = serde_json::from_str::<Value>(&got.text).is_ok();
+    let parses = serde_json::from_str::<Value>(got.text.trim_start_matches('\u{feff}')).is_ok();
     let worker = id == "runpod-llama-70b";
     let status = |plain: u16| assert!(got.status == plain || worker && got.text.contains("worker_error"), "{at}");
+    let is_one_of = |known: &[u16]| assert!(known.contains(&got.status), "{at}");
+    let pieces = events.iter().filter(|event| !text_of(speaks, event).is_empty()).count();
     match kind {
-        FaultKind::Slow | FaultKind::ColdStart => assert!(got.proper && (ended || parses), "{at}"),
-        FaultKind::RateLimited => assert_eq!(got.status, 429, "{at}"),
+        FaultKind::DoubleEnd if stream => assert!(got.proper && events.iter().rev().nth(1) == events.last(), "{at}"),
+        _ if kind.nature() == fault::Nature::Answers => assert!(got.proper && (ended || parses), "{at}"),
+        FaultKind::RateLimited | FaultKind::RateLimitHeaders => assert_eq!(got.status, 429, "{at}"),
         FaultKind::Overloaded => status(if speaks == Speaks::Anthropic { 529 } else { 503 }),
         FaultKind::ServerError => status(500),
-        FaultKind::KeyRefused => assert!(matches!(got.status, 400 | 401), "{at}"),
-        FaultKind::OutOfCredit => assert!(matches!(got.status, 400 | 402 | 429), "{at}"),
+        FaultKind::Status => assert_eq!(got.status, 502, "{at}"),
+        FaultKind::Redirect => assert_eq!(got.status, 307, "{at}"),
+        FaultKind::KeyRefused => is_one_of(&[400, 401]),
+        FaultKind::Forbidden => assert_eq!(got.status, 403, "{at}"),
+        FaultKind::OutOfCredit => is_one_of(&[400, 402, 429]),
         FaultKind::ModelMissing => status(if id == "litellm" { 400 } else { 404 }),
-        FaultKind::ContextTooLong => status(400),
-        FaultKind::CutMidStream | FaultKind::StallMidStream => {
-            assert!(!got.proper && !ended && !got.text.is_empty(), "{at}");
-            if stream {
-                let pieces = events.iter().filter(|event| !text_of(speaks, event).is_empty()).count();
-                assert_eq!(pieces, 2, "{at}");
-            }
+        FaultKind::ContextTooLong | FaultKind::BadRequest => status(400),
+        FaultKind::ContentRefused => {
+            let marks = ["\"refusal\"", "SAFETY", "content_policy_violation"];
+            assert!(pieces == 0 && marks.iter().any(|mark| got.text.contains(mark)), "{at}");
         }
+        FaultKind::CutMidStream | FaultKind::ResetMidStream | FaultKind::StallMidStream => {
+            assert!(!got.proper && !ended && !got.text.is_empty(), "{at}");
+            assert!(!stream || pieces == 2, "{at}");
+        }
+        FaultKind::Truncated => assert!(got.proper && !ended && !parses && (!stream || pieces == 2), "{at}"),
+        FaultKind::NoEndMark => assert!(got.proper && !ended && (!stream || pieces > 2), "{at}"),
+        FaultKind::CutInCharacter => assert!(!got.proper && got.text.ends_with('\u{fffd}'), "{at}"),
+        FaultKind::BadUtf8 => assert!(got.proper && got.text.contains('\u{fffd}'), "{at}"),
+        FaultKind::SilentAfterHead => assert!(got.status == 200 && !got.proper && got.text.is_empty(), "{at}"),
+        FaultKind::PingsOnly => assert!(got.status == 200 && !got.proper && !ended && pieces == 0, "{at}"),
+        FaultKind::Endless => assert!(!got.proper && got.text.len() > TOO_MUCH, "{at}"),
         FaultKind::ErrorInsideStream => {
             assert!(got.status == 200 && got.proper && !ended && got.text.contains("\"error\""), "{at}");
         }
         FaultKind::Html => assert!(got.status == 200 && got.kind.starts_with("text/html"), "{at}"),
         FaultKind::HalfJson => assert!(got.status == 200 && got.proper && !ended && !parses, "{at}"),
         FaultKind::Empty => {
-            assert!(got.status == 200 && got.proper && (ended || parses), "{at}");
-            assert!(events.iter().all(|event| text_of(speaks, event).is_empty()), "{at}");
+            assert!(got.status == 200 && got.proper && (ended || parses) && pieces == 0, "{at}");
         }
         FaultKind::WrongContentType => assert!(got.status == 200 && got.kind.starts_with("text/plain"), "{at}"),
         FaultKind::Garbage => assert!(got.status == 200 && events.is_empty() && !parses, "{at}"),
-        FaultKind::Down | FaultKind::Silent => unreachable!(),
+        _ => unreachable!(),
     }
 }
 
@@ -111,7 +133,7 @@ async fn a_cut_answer_is_billed_for_what_was_sent() {
     let got = meet(&bench, "openai", Speaks::Openai, Fault::cut_after(3.0), true).await.unwrap();
     assert!(!got.proper);
     let seen = bench.simulation.log().pop().unwrap();
-    assert!((1..30).contains(&seen.output_tokens), "{}", seen.output_tokens);
+    assert!((1..30).contains(&seen.usage.output), "{}", seen.usage.output);
 }
 
 #[tokio::test]
