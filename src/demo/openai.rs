@@ -273,7 +273,7 @@ impl Openai {
                 400,
                 "invalid_request_error",
                 json!("content_policy_violation"),
-                "Your request was rejected as a result of our safety system.".to_owned(),
+                "Your request was rejected by our safety system: content_policy_violation.".to_owned(),
             ),
             Refusal::BadRequest { message } => (400, "invalid_request_error", Value::Null, message.clone()),
             Refusal::Forbidden => (

@@ -1,6 +1,7 @@
 //! Each fault on each chat protocol, as a client meets it.
 
 use super::*;
+use crate::domain::money::Money;
 
 /// What a client meets: the response, or none.
 async fn meet(bench: &Bench, id: &str, speaks: Speaks, fault: Fault, stream: bool) -> Option<Got> {
@@ -56,7 +57,10 @@ fn check(id: &str, speaks: Speaks, kind: FaultKind, stream: bool, got: Option<&G
     let is_one_of = |known: &[u16]| assert!(known.contains(&got.status), "{at}");
     let pieces = events.iter().filter(|event| !text_of(speaks, event).is_empty()).count();
     match kind {
-        FaultKind::DoubleEnd if stream => assert!(got.proper && events.iter().rev().nth(1) == events.last(), "{at}"),
+        FaultKind::DoubleEnd if stream => {
+            let last = got.text.trim_end().lines().last();
+            assert!(got.proper && got.text.lines().filter(|line| Some(*line) == last).count() == 2, "{at}");
+        }
         _ if kind.nature() == fault::Nature::Answers => assert!(got.proper && (ended || parses), "{at}"),
         FaultKind::RateLimited | FaultKind::RateLimitHeaders => assert_eq!(got.status, 429, "{at}"),
         FaultKind::Overloaded => status(if speaks == Speaks::Anthropic { 529 } else { 503 }),
@@ -69,7 +73,7 @@ fn check(id: &str, speaks: Speaks, kind: FaultKind, stream: bool, got: Option<&G
         FaultKind::ModelMissing => status(if id == "litellm" { 400 } else { 404 }),
         FaultKind::ContextTooLong | FaultKind::BadRequest => status(400),
         FaultKind::ContentRefused => {
-            let marks = ["\"refusal\"", "SAFETY", "content_policy_violation"];
+            let marks = ["\"refusal\"", "SAFETY", "content_policy_violation", "ContentPolicyViolation"];
             assert!(pieces == 0 && marks.iter().any(|mark| got.text.contains(mark)), "{at}");
         }
         FaultKind::CutMidStream | FaultKind::ResetMidStream | FaultKind::StallMidStream => {
@@ -128,12 +132,82 @@ async fn retry_after_is_stated_unless_it_is_zero() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_is_billed_for_what_was_sent() {
+async fn a_cut_answer_is_billed_for_what_was_produced() {
     let bench = Bench::new().await;
-    let got = meet(&bench, "openai", Speaks::Openai, Fault::cut_after(3.0), true).await.unwrap();
-    assert!(!got.proper);
-    let seen = bench.simulation.log().pop().unwrap();
-    assert!((1..30).contains(&seen.usage.output), "{}", seen.usage.output);
+    for (id, speaks, hidden) in [("anthropic", Speaks::Anthropic, false), ("openai", Speaks::Openai, true)] {
+        let whole = read(bench.ask(id, speaks, "Explain schedulers", true).send().await.unwrap()).await;
+        let got = meet(&bench, id, speaks, Fault::cut_after(3.0), true).await.unwrap();
+        assert!(whole.proper && !got.proper, "{id}");
+        let seen = bench.simulation.prompts_with("scheduler").await;
+        let [whole, cut] = [&seen[0], &seen[1]];
+        seen.iter().for_each(|seen| assert_eq!(seen.backend.as_str(), id));
+        assert_eq!([whole.ended, cut.ended], [Some(Ended::Whole), Some(Ended::Broken)], "{id}");
+        assert!(Money::ZERO < cut.billed && cut.billed < whole.billed, "{id}: {cut:?}");
+        // Three pieces of two to four words each, and what was thought before them.
+        assert_eq!(cut.usage.reasoning > 0, hidden, "{id}");
+        assert!((1..30).contains(&(cut.usage.output - cut.usage.reasoning)), "{id}: {}", cut.usage.output);
+        bench.simulation.clear_log();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_told_apart_and_billed_for_what_was_produced_by_then() {
+    let simulation = Simulation::start(Options { speed: 20.0, ..Options::default() }).await.unwrap();
+    let bench = Bench { simulation, ..Bench::new().await };
+    for stream in [false, true] {
+        let asked = bench.ask("anthropic", Speaks::Anthropic, "Explain how a scheduler decides", stream).send();
+        // The answer takes some seconds at this speed's rate of a twentieth.
+        let early = tokio::time::timeout(Duration::from_millis(90), async {
+            let mut response = asked.await.unwrap();
+            while response.chunk().await.unwrap().is_some() {}
+        });
+        assert!(early.await.is_err(), "stream={stream}");
+        let seen = bench.simulation.prompts_with("scheduler").await.pop().unwrap();
+        assert_eq!(seen.ended, Some(Ended::Gone), "stream={stream}");
+        assert!(seen.usage.input > 0 && seen.billed > Money::ZERO, "{seen:?}");
+        bench.simulation.clear_log();
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens_while_the_fault_stands_and_the_same_port_serves_again_afterwards() {
+    let bench = Bench::new().await;
+    let id = BackendId::from("anthropic");
+    let ask = || bench.ask("anthropic", Speaks::Anthropic, "hi", false).send();
+    let address = bench.url("anthropic", "").replace("http://", "");
+    assert_eq!(ask().await.unwrap().status(), 200);
+    bench.simulation.faults().set(&id, Some(FaultKind::NoListener.into()));
+    // A connection that was open already is closed at its next request.
+    assert!(ask().await.is_err());
+    let refused = async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        tokio::net::TcpStream::connect(&address).await.unwrap_err().kind()
+    };
+    let kind = tokio::time::timeout(Duration::from_secs(5), refused).await.expect("the port closes");
+    assert_eq!(kind, std::io::ErrorKind::ConnectionRefused);
+    bench.simulation.faults().set(&id, None);
+    let back = async {
+        while ask().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), back).await.expect("the port opens");
+}
+
+#[tokio::test]
+async fn the_log_keeps_what_it_was_told_to() {
+    for (capacity, kept) in [(2, 2), (usize::MAX, 5)] {
+        let simulation = Simulation::start(Options { speed: 200.0, log: capacity, ..Options::default() }).await.unwrap();
+        let bench = Bench { simulation, ..Bench::new().await };
+        for number in 0..5 {
+            read(bench.ask("gemini", Speaks::Gemini, &format!("hi {number}"), false).send().await.unwrap()).await;
+        }
+        let log = bench.simulation.log();
+        assert_eq!(log.len(), kept);
+        assert!(log.last().unwrap().prompt_text.contains("hi 4"));
+    }
 }
 
 #[tokio::test]

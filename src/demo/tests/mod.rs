@@ -55,7 +55,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let simulation = Simulation::start(Options { speed: 200.0, ..Options::default() }).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { simulation, client }
     }
 
@@ -162,7 +162,7 @@ fn events(speaks: Speaks, text: &str) -> (Vec<Value>, bool) {
     let ended = match speaks {
         Speaks::Anthropic => last["type"] == "message_stop",
         Speaks::Ollama => last["done"] == true,
-        Speaks::Openai => text.ends_with("data: [DONE]\n\n"),
+        Speaks::Openai => text.trim_end().ends_with("data: [DONE]"),
         Speaks::Gemini => last["candidates"][0]["finishReason"].is_string(),
     };
     (events, ended)
