@@ -73,7 +73,8 @@ struct Ring {
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     ring: Arc<Mutex<Ring>>,
-    changed: watch::Sender<()>,
+    /// Told of every exchange that ends.
+    ends: watch::Sender<()>,
 }
 
 /// One line of the log that is still being written. When its last handle is gone, so is whoever might have ended it.
@@ -89,7 +90,7 @@ struct Line {
 impl Log {
     pub(super) fn new(capacity: usize) -> Self {
         let ring = Ring { seen: VecDeque::new(), dropped: 0, capacity: capacity.max(1) };
-        Self { ring: Arc::new(Mutex::new(ring)), changed: watch::Sender::default() }
+        Self { ring: Arc::new(Mutex::new(ring)), ends: watch::Sender::default() }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -98,13 +99,13 @@ impl Log {
 
     /// The prompts that hold a text, once every one of them has ended.
     pub(super) async fn ended(&self, text: &str) -> Vec<Seen> {
-        let mut changes = self.changed.subscribe();
+        let mut ends = self.ends.subscribe();
         loop {
-            changes.mark_unchanged();
+            ends.mark_unchanged();
             let holds = |seen: &&Seen| seen.is_prompt && seen.prompt_text.contains(text);
             let found: Vec<Seen> = self.ring().seen.iter().filter(holds).cloned().collect();
             // The log itself holds a sender, so there is always one.
-            if found.iter().all(|seen| seen.ended.is_some()) || changes.changed().await.is_err() {
+            if found.iter().all(|seen| seen.ended.is_some()) || ends.changed().await.is_err() {
                 return found;
             }
         }
@@ -166,7 +167,7 @@ impl Entry {
 
     /// Says how the exchange ended, unless that has been said.
     pub(super) fn end(&self, how: Ended) {
-        self.edit(|seen| seen.ended = seen.ended.or(Some(how)));
+        self.0.end(how);
     }
 
     /// The texts of the request.
@@ -184,14 +185,17 @@ impl Line {
         if let Some(seen) = at.and_then(|at| ring.seen.get_mut(at)) {
             change(seen);
         }
-        drop(ring);
-        self.log.changed.send_replace(());
+    }
+
+    fn end(&self, how: Ended) {
+        self.edit(|seen| seen.ended = seen.ended.or(Some(how)));
+        self.log.ends.send_replace(());
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.edit(|seen| seen.ended = seen.ended.or(Some(Ended::Gone)));
+        self.end(Ended::Gone);
     }
 }
 

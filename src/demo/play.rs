@@ -150,7 +150,7 @@ impl Play {
         self.flight.produced(self.turn.usage.output);
         let dialect = &*upstream.dialect;
         if self.fault.is_some_and(|fault| fault.kind == FaultKind::ErrorInsideStream) {
-            // Nothing of it is an answer, and nothing is charged.
+            // An error in place of an answer is charged to nobody.
             (self.flight.ended, self.flight.began) = (Ended::Broken, None);
             let mut response = dialect.refuse(&Refusal::ServerError);
             *response.status_mut() = axum::http::StatusCode::OK;
@@ -251,6 +251,10 @@ impl Sender {
     async fn close(&mut self) -> Option<std::io::Result<Bytes>> {
         if let Some(play) = &mut self.play {
             play.flight.ended = play.end();
+            if play.flight.sent == 0 && play.fault.is_some_and(|fault| fault.kind == FaultKind::ErrorInsideStream) {
+                // An error in place of an answer is charged to nobody.
+                play.flight.began = None;
+            }
         }
         match &self.close {
             Close::Proper => None,

@@ -324,8 +324,12 @@ impl Job {
             parts.push(json!({ "output": output }));
         }
         self.drained = produced.max(self.drained);
-        let state = self.state(now);
         let bare = parts.is_empty();
+        // A job that fails after some pieces tells of it when they are fetched.
+        let state = match self.state(now) {
+            "FAILED" if !bare => "IN_PROGRESS",
+            state => state,
+        };
         let mut body = json!({ "status": state, "stream": parts });
         if state == "FAILED" {
             body["error"] = json!(FAILURE);

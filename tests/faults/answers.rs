@@ -1,7 +1,7 @@
 //! Odd, and well: what must be taken for the whole answer that it is.
 
-use super::harness::Wire;
-use super::table::{Awaited, Comes, Row, check, row};
+use super::harness::Wire::{self, Anthropic, Ollama, Queue};
+use super::table::{Awaited, BOTH, Comes, Row, STREAMED, WHOLE, check_together, row};
 
 use Comes::Well;
 
@@ -19,9 +19,14 @@ const ROWS: &[Row] = &[
     row("huge-line 1", Well, &[]),
 ];
 
-const AWAITED: &[Awaited] = &[];
+const AWAITED: &[Awaited] = &[
+    ("byte-order-mark", &[Ollama], STREAMED, "lines are parsed with the mark in front"),
+    ("byte-order-mark", &Wire::ALL, WHOLE, "documents are parsed with the mark in front"),
+    ("byte-order-mark", &[Queue], STREAMED, "documents are parsed with the mark in front"),
+    ("no-usage", &[Anthropic], BOTH, "an answer without usage is booked as one that used nothing, and surely so"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_odd_and_well_is_taken_for_the_answer_that_it_is() {
-    check(ROWS, AWAITED).await;
+    check_together(ROWS, AWAITED).await;
 }

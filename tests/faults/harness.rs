@@ -65,8 +65,8 @@ impl Wire {
         }
     }
 
-    /// The backend that reaches it under a name of its own, with its first model. It is in no tier that may stand in for
-    /// another, so that a request falls back to the partner and to nobody else.
+    /// The backend that reaches it under a name of its own, with its first model. It is not in the partner's tier, so that
+    /// a request falls back to the partner first.
     pub fn backend(self, simulation: &Simulation, name: &str) -> BackendConfig {
         let mut backend = configured(simulation, self.upstream());
         backend.spec.id = BackendId::from(name);
@@ -95,17 +95,20 @@ pub async fn simulation() -> Simulation {
     Simulation::start(options).await.expect("loopback ports are to be had")
 }
 
-/// The configuration of an engine that knows these backends, and a partner in the one tier that may stand in.
+/// The configuration of an engine that knows these backends, and a partner that is the first to stand in.
 pub fn config(simulation: &Simulation, backends: Vec<BackendConfig>) -> Config {
     let mut config = simulation.config();
     let mut partner = configured(simulation, PARTNER);
     partner.models.retain(|(id, _)| id.as_str() == "mistral:7b");
+    partner.spec.max_in_flight = None;
     config.backends = backends;
     config.backends.push(partner);
     config.cost_limit_daily = None;
     config.runpod = None;
     config.policy.rules.clear();
-    config.policy.fallback_chain = vec![Tier::Local];
+    // The partner's tier is the first to stand in; all are there, since a tier that is not takes no request with a
+    // fallback, not even one that names it.
+    config.policy.fallback_chain = vec![Tier::Local, Tier::Claude, Tier::Frontier, Tier::Gpu];
     for assumed in &mut config.policy.assumed {
         // A whole answer may take twice its expected time beyond the first token's: in this simulation that is no time.
         assumed.tokens_per_second = 20_000;

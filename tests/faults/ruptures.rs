@@ -2,7 +2,7 @@
 
 use llm_call::domain::failure::FailureClass as Class;
 
-use super::harness::Wire::{Anthropic, Balancer, Gemini, Litellm, Ollama, Openai, Queue, Worker};
+use super::harness::Wire::{Anthropic, Balancer, Gemini, Litellm, Openai, Queue, Worker};
 use super::table::{Awaited, BOTH, Comes, Row, STREAMED, WHOLE, check, row};
 
 use Comes::{Nothing, Part, Well};
@@ -38,7 +38,10 @@ const ROWS: &[Row] = &[
     row("error-inside 0", Nothing(Class::ServerError), &[
         (&[Anthropic, Gemini], STREAMED, Nothing(Class::Overloaded)),
     ]),
-    row("half-json", Nothing(Class::Garbled), &[]),
+    row("half-json", Nothing(Class::Garbled), &[
+        // Of an event stream's last event, only a whole one counts.
+        (&[Anthropic, Openai, Litellm, Gemini, Worker, Balancer], STREAMED, Nothing(Class::Truncated)),
+    ]),
     row("bad-utf8", Nothing(Class::Garbled), &[]),
     row("garbage", Nothing(Class::Garbled), &[]),
     row("wrong-type", Nothing(Class::Garbled), &[(&[Queue], BOTH, Well)]),
@@ -46,7 +49,16 @@ const ROWS: &[Row] = &[
     row("huge-line 9", Nothing(Class::Garbled), &[]),
 ];
 
-const AWAITED: &[Awaited] = &[];
+const AWAITED: &[Awaited] = &[
+    ("truncated 3", &[Queue], WHOLE, FAILED_JOB),
+    ("no-end-mark", &[Queue], WHOLE, FAILED_JOB),
+    ("error-inside 3", &[Queue], WHOLE, FAILED_JOB),
+    ("error-inside 0", &[Queue], BOTH, FAILED_JOB),
+    ("error-inside 3", &[Anthropic, Gemini], STREAMED, BEGINNING),
+    ("error-inside 0", &[Anthropic], STREAMED, BEGINNING),
+];
+const FAILED_JOB: &str = "a job that ran and failed is booked as free, and surely so, though its time is billed";
+const BEGINNING: &str = "usage that was told before an error is booked as the bill, and surely so";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_breaks_is_never_shown_as_whole_and_moves_on_while_nothing_is_delivered() {

@@ -2,7 +2,7 @@
 //! backend named and with a partner to fall back to.
 
 use futures::stream::{self, StreamExt};
-use llm_call::demo::{Ended, Fault, Simulation};
+use llm_call::demo::{Ended, Fault, FaultKind, Simulation};
 use llm_call::domain::failure::FailureClass;
 use llm_call::domain::money::CostBasis;
 use llm_call::engine::{Delivery, Outcome};
@@ -56,9 +56,9 @@ struct Case {
 }
 
 impl Case {
-    fn name(self) -> String {
-        let Self { row, wire, delivery, falls_back } = self;
-        format!("{} {wire:?} {delivery:?}{}", row.fault.replace(' ', "-"), if falls_back { " with a partner" } else { "" })
+    /// The backend that it goes to.
+    fn backend(self) -> String {
+        format!("{:?} {:?}{}", self.wire, self.delivery, if self.falls_back { " with a partner" } else { "" })
     }
 
     fn comes(self) -> Comes {
@@ -70,11 +70,12 @@ impl Case {
     /// Whether nothing but a timer ends it.
     fn waits(self) -> bool {
         let fault: Fault = self.row.fault.parse().expect("it is a fault");
-        !fault.kind.ends_by_itself()
+        // What never ends, and never pauses, ends at a bound.
+        !fault.kind.ends_by_itself() && fault.kind != FaultKind::Endless
     }
 
     fn constraints(self) -> Constraints {
-        let backend = Some(self.name().as_str().into());
+        let backend = Some(self.backend().as_str().into());
         Constraints { backend, fallback: self.falls_back, ..Constraints::default() }
     }
 
@@ -99,7 +100,7 @@ impl Case {
             }
         };
         let attempts = &ran.finished.attempts;
-        let here: Vec<_> = attempts.iter().filter(|one| one.backend.as_str() == self.name()).collect();
+        let here: Vec<_> = attempts.iter().filter(|one| one.backend.as_str() == self.backend()).collect();
         let partner = attempts.iter().filter(|one| one.backend.as_str() == PARTNER).count();
         let saw = |upstream: &str| ran.seen.iter().filter(|seen| seen.backend.as_str() == upstream).count();
         let class = here.last().and_then(|last| last.outcome.as_ref().err()).map(|failure| failure.class);
@@ -112,7 +113,8 @@ impl Case {
             Comes::Well => {
                 must("the answer is whole", answered && here.len() == 1 && partner == 0);
                 must("the answer says something", !ran.delivered.is_empty());
-                must("the upstream saw it through", ran.seen.iter().all(|seen| seen.ended == Some(Ended::Whole)));
+                let through = |ended| matches!(ended, Some(Ended::Whole | Ended::Broken));
+                must("the upstream saw it through", ran.seen.iter().all(|seen| through(seen.ended)));
             }
             Comes::Nothing(expected) => {
                 let retried = if expected.may_retry() { 2 } else { 1 };
@@ -157,40 +159,35 @@ impl Case {
 
 /// The cases of a row.
 fn cases(row: Row) -> impl Iterator<Item = Case> {
+    // What never ends keeps a processor busy until a bound is reached: once on each protocol is enough.
+    let with_partner: &[bool] = if row.fault == "endless" { &[false] } else { &[false, true] };
     Wire::ALL.into_iter().flat_map(move |wire| {
         [Delivery::Streamed, Delivery::Whole].into_iter().flat_map(move |delivery| {
-            [false, true].into_iter().map(move |falls_back| Case { row, wire, delivery, falls_back })
+            with_partner.iter().map(move |falls_back| Case { row, wire, delivery, falls_back: *falls_back })
         })
     })
 }
 
-/// Rows at a time: what waits for timers waits side by side.
-const ROWS_AT_ONCE: usize = 4;
+/// Engines at a time: what waits for timers waits side by side.
+const ENGINES: usize = 4;
+/// Requests at a time on each of them.
+const REQUESTS: usize = 16;
 
 /// Checks every row on every protocol. Each row has an engine of its own, on which each case has a backend of its own:
 /// no breaker carries over.
 pub async fn check(rows: &[Row], awaited: &[Awaited]) {
-    let simulation = &harness::simulation().await;
-    let checked = stream::iter(rows.iter().copied()).map(|row| async move {
-        let backend = |case: Case| {
-            let mut backend = case.wire.backend(simulation, &case.name());
-            match case.comes() {
-                Comes::Nothing(_) if case.waits() => backend.spec.timeouts.first_token = SHORT,
-                Comes::Part(_) if case.waits() => backend.spec.timeouts.stall = SHORT,
-                _ => {}
-            }
-            backend
-        };
-        let engine = &harness::engine(harness::config(simulation, cases(row).map(backend).collect()));
-        let found = stream::iter(cases(row))
-            .map(|case| async move { (case, case.run(engine, simulation).await) })
-            .buffer_unordered(16)
-            .collect::<Vec<_>>()
-            .await;
-        engine.shutdown(SHORT).await;
-        found
-    });
-    let found: Vec<(Case, Vec<String>)> = checked.buffer_unordered(ROWS_AT_ONCE).collect::<Vec<_>>().await.concat();
+    let rows: Vec<Vec<Row>> = rows.iter().map(|row| vec![*row]).collect();
+    checked(rows, awaited).await;
+}
+
+/// Checks rows that say nothing about a backend's health, on one engine.
+pub async fn check_together(rows: &[Row], awaited: &[Awaited]) {
+    checked(vec![rows.to_vec()], awaited).await;
+}
+
+async fn checked(groups: Vec<Vec<Row>>, awaited: &[Awaited]) {
+    let found: Vec<(Case, Vec<String>)> =
+        stream::iter(groups).map(found).buffer_unordered(ENGINES).collect::<Vec<_>>().await.concat();
     let is_awaited = |case: &Case, (fault, wires, deliveries, _): &Awaited| {
         case.row.fault == *fault && wires.contains(&case.wire) && deliveries.contains(&case.delivery)
     };
@@ -198,7 +195,7 @@ pub async fn check(rows: &[Row], awaited: &[Awaited]) {
     let unexpected: Vec<String> = found
         .iter()
         .filter(|(case, wrong)| !wrong.is_empty() && !expected(case))
-        .map(|(case, wrong)| format!("{}:\n    {}", case.name(), wrong.join("\n    ")))
+        .map(|(case, wrong)| format!("{} {}:\n    {}", case.row.fault, case.backend(), wrong.join("\n    ")))
         .collect();
     let done: Vec<String> = awaited
         .iter()
@@ -206,4 +203,26 @@ pub async fn check(rows: &[Row], awaited: &[Awaited]) {
         .map(|(fault, wires, ..)| format!("{fault} on {wires:?} is as it must be by now: strike it from what is awaited"))
         .collect();
     assert!(unexpected.is_empty() && done.is_empty(), "\n{}\n{}", unexpected.join("\n"), done.join("\n"));
+}
+
+/// Runs the rows of a group, on an engine and a simulation of their own.
+async fn found(rows: Vec<Row>) -> Vec<(Case, Vec<String>)> {
+    let simulation = &harness::simulation().await;
+    let backends = rows.first().into_iter().flat_map(|row| cases(*row)).map(|case| {
+        let mut backend = case.wire.backend(simulation, &case.backend());
+        match case.comes() {
+            Comes::Nothing(_) if case.waits() => backend.spec.timeouts.first_token = SHORT,
+            Comes::Part(_) if case.waits() => backend.spec.timeouts.stall = SHORT,
+            _ => {}
+        }
+        backend
+    });
+    let engine = &harness::engine(harness::config(simulation, backends.collect()));
+    let found = stream::iter(rows.iter().flat_map(|row| cases(*row)))
+        .map(|case| async move { (case, case.run(engine, simulation).await) })
+        .buffer_unordered(REQUESTS)
+        .collect()
+        .await;
+    engine.shutdown(SHORT).await;
+    found
 }
