@@ -285,7 +285,9 @@ impl Dialect for Anthropic {
             Refusal::ContextTooLong { tokens, limit } => {
                 (400, "invalid_request_error", format!("prompt is too long: {tokens} tokens > {limit} maximum"))
             }
-            Refusal::ContentRefused => (400, "invalid_request_error", "Output blocked by a content_policy_violation".to_owned()),
+            Refusal::ContentRefused => {
+                (400, "invalid_request_error", "Output blocked by a content_policy_violation".to_owned())
+            }
             Refusal::BadRequest { message } => (400, "invalid_request_error", message.clone()),
             Refusal::Forbidden => {
                 (403, "permission_error", "Your API key has no permission for the specified resource.".to_owned())

@@ -68,14 +68,24 @@ pub(super) enum Refusal {
     /// The key is good, and has no right to this.
     Forbidden,
     /// `limits` are the seconds until the next request that limit headers name.
-    RateLimited { retry_after: Option<u32>, limits: Option<u32> },
+    RateLimited {
+        retry_after: Option<u32>,
+        limits: Option<u32>,
+    },
     Overloaded,
     ServerError,
     OutOfCredit,
-    ModelMissing { model: String },
-    ContextTooLong { tokens: u32, limit: u32 },
+    ModelMissing {
+        model: String,
+    },
+    ContextTooLong {
+        tokens: u32,
+        limit: u32,
+    },
     ContentRefused,
-    BadRequest { message: String },
+    BadRequest {
+        message: String,
+    },
     /// Whatever else a status can say.
     Status(u16),
 }

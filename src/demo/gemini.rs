@@ -254,7 +254,9 @@ impl Dialect for Gemini {
                 (400, "INVALID_ARGUMENT", "Blocked: content_policy_violation".to_owned(), json!([]))
             }
             Refusal::BadRequest { message } => (400, "INVALID_ARGUMENT", message.clone(), json!([])),
-            Refusal::Forbidden => (403, "PERMISSION_DENIED", "The caller does not have permission".to_owned(), json!([])),
+            Refusal::Forbidden => {
+                (403, "PERMISSION_DENIED", "The caller does not have permission".to_owned(), json!([]))
+            }
             Refusal::Status(status) => (*status, "UNKNOWN", reason(*status), json!([])),
         };
         let error = json!({ "error": { "code": code, "message": message, "status": status, "details": details } });

@@ -48,8 +48,7 @@ pub struct Seen {
     pub fault: Option<FaultKind>,
     /// The response's status; `None` while there is none, and for good where the connection was closed without one.
     pub status: Option<u16>,
-    /// How it ended; `None` while it is under way. A job ends when its end has been told to somebody, or when it is
-    /// cancelled.
+    /// How it ended; `None` while it is under way. A job ends when the work is done or cancelled, whoever asks for it.
     pub ended: Option<Ended>,
     /// What the upstream bills, by kind: the prompt as soon as it was read, and what had been produced when the answer
     /// ended or broke off, whether or not the client was told of it.

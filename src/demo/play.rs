@@ -144,7 +144,8 @@ impl Play {
         let visible = self.turn.usage.output.saturating_sub(self.flight.hidden);
         let steps = 8;
         for step in 0..steps {
-            self.pause(self.per_token * u32::try_from(self.turn.usage.output).unwrap_or(u32::MAX).min(200_000) / 8).await;
+            self.pause(self.per_token * u32::try_from(self.turn.usage.output).unwrap_or(u32::MAX).min(200_000) / 8)
+                .await;
             self.flight.produced(visible * (step + 1) / steps - visible * step / steps);
         }
         self.flight.produced(self.turn.usage.output);

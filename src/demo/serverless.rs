@@ -44,7 +44,7 @@ struct Job {
     drained: usize,
     cancelled: bool,
     fault: Option<Fault>,
-    /// Its line in the log, until its end has been told.
+    /// Its line in the log, until it is over or cancelled.
     entry: Option<Entry>,
 }
 
@@ -128,7 +128,7 @@ async fn chat(State(endpoint): State<Arc<Endpoint>>, Extension(visit): Extension
 }
 
 /// Takes a job in; its id, or why it is not taken.
-fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<String, Box<Response>> {
+fn submit(endpoint: &Arc<Endpoint>, visit: &Visit, body: &str, sync: bool) -> Result<String, Box<Response>> {
     let upstream = &endpoint.upstream;
     let refuse = |refusal: Refusal| {
         visit.entry.end(Ended::Refused);
@@ -177,13 +177,33 @@ fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<
         let oldest = jobs.iter().min_by_key(|(_, job)| job.submitted).map(|(id, _)| id.clone());
         oldest.map(|id| jobs.remove(&id));
     }
+    let ends = job.ends;
     jobs.insert(id.clone(), job);
+    drop(jobs);
+    tokio::spawn(see_off(Arc::clone(endpoint), id.clone(), ends));
     Ok(id)
+}
+
+/// Closes a job's line when the work is done, whether or not anybody ever asks for it: who lost its id cannot.
+async fn see_off(endpoint: Arc<Endpoint>, id: String, ends: Instant) {
+    tokio::select! {
+        () = sleep_until(ends) => {}
+        () = endpoint.upstream.world.stop.cancelled() => return,
+    }
+    if let Some(job) = endpoint.jobs().get_mut(&id)
+        && !job.never_ends()
+    {
+        job.close(Instant::now());
+    }
 }
 
 impl Job {
     fn kind(&self) -> Option<FaultKind> {
         self.fault.map(|fault| fault.kind)
+    }
+
+    fn never_ends(&self) -> bool {
+        matches!(self.kind(), Some(FaultKind::StallMidStream | FaultKind::PingsOnly))
     }
 
     /// Pieces that there will ever be to fetch.
@@ -218,12 +238,11 @@ impl Job {
     }
 
     fn state(&self, now: Instant) -> &'static str {
-        let never_ends = matches!(self.kind(), Some(FaultKind::StallMidStream | FaultKind::PingsOnly));
         if self.cancelled {
             "CANCELLED"
         } else if now < self.begins {
             "IN_QUEUE"
-        } else if now < self.ends || never_ends {
+        } else if now < self.ends || self.never_ends() {
             "IN_PROGRESS"
         } else if self.kind() == Some(FaultKind::ErrorInsideStream) {
             "FAILED"
@@ -302,9 +321,6 @@ impl Job {
     fn look(&mut self, id: &str, endpoint: &Endpoint, visit: &Visit) -> Response {
         let body = self.describe(id, endpoint);
         let over = matches!(body["status"].as_str(), Some("COMPLETED" | "FAILED"));
-        if over {
-            self.close(Instant::now());
-        }
         self.told(&body, !over, over, endpoint, visit)
     }
 
@@ -333,9 +349,6 @@ impl Job {
         let mut body = json!({ "status": state, "stream": parts });
         if state == "FAILED" {
             body["error"] = json!(FAILURE);
-        }
-        if matches!(state, "COMPLETED" | "FAILED") {
-            self.close(now);
         }
         // A fault in the middle shows once the pieces before it have been fetched, and there were some or none to fetch.
         let begun = now >= self.begins;

@@ -122,7 +122,11 @@ impl Connected<IncomingStream<'_, Door>> for Line {
 
 impl Socket {
     fn check(&self) -> io::Result<()> {
-        if self.line.0.load(Ordering::Relaxed) & CLOSED == 0 { Ok(()) } else { Err(io::ErrorKind::ConnectionReset.into()) }
+        if self.line.0.load(Ordering::Relaxed) & CLOSED == 0 {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
     }
 }
 

@@ -221,9 +221,7 @@ fn refusal(fault: Fault, model: &str, limit: u32) -> Option<Refusal> {
             let seconds = fault.count();
             Some(Refusal::RateLimited { retry_after: (seconds > 0).then_some(seconds), limits: None })
         }
-        FaultKind::RateLimitHeaders => {
-            Some(Refusal::RateLimited { retry_after: None, limits: Some(fault.count()) })
-        }
+        FaultKind::RateLimitHeaders => Some(Refusal::RateLimited { retry_after: None, limits: Some(fault.count()) }),
         FaultKind::Overloaded => Some(Refusal::Overloaded),
         FaultKind::ServerError => Some(Refusal::ServerError),
         FaultKind::Status => Some(Refusal::Status(status(fault))),

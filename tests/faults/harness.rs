@@ -149,12 +149,17 @@ pub struct Ran {
 
 /// Sends a prompt with these words in it.
 pub fn send(engine: &Engine, words: &str, constraints: Constraints, delivery: Delivery) -> Sent {
+    try_send(engine, words, constraints, delivery).expect("there is a route")
+}
+
+/// The same, where there may be no route.
+pub fn try_send(engine: &Engine, words: &str, constraints: Constraints, delivery: Delivery) -> Option<Sent> {
     let name = unique();
     let facts = engine.facts();
     let prompt = Prompt::user(format!("{name} {words}"));
-    let answer = engine.submit(prompt, constraints, &Arc::from("faults"), delivery).expect("there is a route");
+    let answer = engine.submit(prompt, constraints, &Arc::from("faults"), delivery).ok()?;
     let decision = Arc::clone(answer.decision());
-    Sent { id: answer.id(), name, answer, decision, facts }
+    Some(Sent { id: answer.id(), name, answer, decision, facts })
 }
 
 /// Waits for the fact that a request has ended.
@@ -184,12 +189,8 @@ impl Sent {
             }
         };
         let decision = Arc::clone(&self.decision);
-        let end = end.map(|ending| Reply {
-            text: delivered.clone(),
-            tool_calls,
-            ending,
-            decision: Arc::clone(&decision),
-        });
+        let end =
+            end.map(|ending| Reply { text: delivered.clone(), tool_calls, ending, decision: Arc::clone(&decision) });
         let finished = finished(&mut self.facts, self.id).await;
         let seen = settled(simulation, &self.name).await;
         Ran { end, delivered, finished, decision, seen }

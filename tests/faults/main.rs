@@ -6,9 +6,9 @@
 #![expect(clippy::expect_used, reason = "what cannot go on fails")]
 
 mod answers;
-
+mod cancelling;
 mod harness;
-
+mod mixed;
 mod refusals;
 mod ruptures;
 mod table;

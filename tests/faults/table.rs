@@ -62,7 +62,8 @@ impl Case {
     }
 
     fn comes(self) -> Comes {
-        let of = |(wires, deliveries, _): &&Exception| wires.contains(&self.wire) && deliveries.contains(&self.delivery);
+        let of =
+            |(wires, deliveries, _): &&Exception| wires.contains(&self.wire) && deliveries.contains(&self.delivery);
         let plain = if self.delivery == Delivery::Streamed { self.row.streamed } else { self.row.whole };
         self.row.but.iter().find(of).map_or(plain, |(_, _, comes)| *comes)
     }
@@ -82,7 +83,8 @@ impl Case {
     async fn run(self, engine: &Engine, simulation: &Simulation) -> Vec<String> {
         let words = format!("Rate this action: wait. [[fault {} {}]]", self.wire.upstream(), self.row.fault);
         // A score is over at once; what has to break in the middle needs one.
-        let words = if self.needs_length() { words.replace("Rate this action: wait.", "Explain tides.") } else { words };
+        let words =
+            if self.needs_length() { words.replace("Rate this action: wait.", "Explain tides.") } else { words };
         let ran = harness::send(engine, &words, self.constraints(), self.delivery).run(simulation).await;
         self.complaints(&ran)
     }
@@ -151,7 +153,8 @@ impl Case {
             };
             let attempts: Vec<String> = attempts.iter().map(one).collect();
             let seen: Vec<_> = ran.seen.iter().map(|seen| (seen.backend.as_str(), seen.status, seen.ended)).collect();
-            wrong.push(format!("{attempts:?} {seen:?} {:?}", ran.end.as_ref().map(|_| ()).map_err(ToString::to_string)));
+            wrong
+                .push(format!("{attempts:?} {seen:?} {:?}", ran.end.as_ref().map(|_| ()).map_err(ToString::to_string)));
         }
         wrong
     }
@@ -200,7 +203,9 @@ async fn checked(groups: Vec<Vec<Row>>, awaited: &[Awaited]) {
     let done: Vec<String> = awaited
         .iter()
         .filter(|line| found.iter().all(|(case, wrong)| wrong.is_empty() || !is_awaited(case, line)))
-        .map(|(fault, wires, ..)| format!("{fault} on {wires:?} is as it must be by now: strike it from what is awaited"))
+        .map(|(fault, wires, ..)| {
+            format!("{fault} on {wires:?} is as it must be by now: strike it from what is awaited")
+        })
         .collect();
     assert!(unexpected.is_empty() && done.is_empty(), "\n{}\n{}", unexpected.join("\n"), done.join("\n"));
 }

@@ -199,7 +199,8 @@ async fn nobody_listens_while_the_fault_stands_and_the_same_port_serves_again_af
 #[tokio::test]
 async fn the_log_keeps_what_it_was_told_to() {
     for (capacity, kept) in [(2, 2), (usize::MAX, 5)] {
-        let simulation = Simulation::start(Options { speed: 200.0, log: capacity, ..Options::default() }).await.unwrap();
+        let simulation =
+            Simulation::start(Options { speed: 200.0, log: capacity, ..Options::default() }).await.unwrap();
         let bench = Bench { simulation, ..Bench::new().await };
         for number in 0..5 {
             read(bench.ask("gemini", Speaks::Gemini, &format!("hi {number}"), false).send().await.unwrap()).await;
