@@ -82,7 +82,6 @@ impl Default for Options {
 /// A running simulation. [`Simulation::shutdown`] ends it; dropping it ends it too, without waiting.
 pub struct Simulation {
     world: World,
-    tracker: TaskTracker,
     config: Config,
     gpu: SimulatedGpu,
     _stop: tokio_util::sync::DropGuard,
@@ -108,10 +107,10 @@ impl Simulation {
             speed: options.speed.clamp(0.01, 10_000.0),
             started: Instant::now(),
             stop: stop.clone(),
+            tasks: TaskTracker::new(),
         };
-        let tracker = TaskTracker::new();
         let chance = Chance::new(options.seed);
-        let mut street = Street { world: world.clone(), tracker: tracker.clone(), addresses: BTreeMap::new() };
+        let mut street = Street { world: world.clone(), addresses: BTreeMap::new() };
         let mut gpu = None;
         let mut endpoints = BTreeMap::new();
         let mut tenant = None;
@@ -186,13 +185,12 @@ impl Simulation {
             endpoints.remove(TUNE_ENDPOINT).ok_or_else(missing)?,
         );
         street.open(site.id, management::router(&account), upstream).await?;
-        tracker.close();
+        world.tasks.close();
 
         Ok(Self {
             config: catalog::config(&street.addresses),
             gpu: gpu.ok_or_else(missing)?,
             world,
-            tracker,
             _stop: stop.drop_guard(),
         })
     }
@@ -235,7 +233,7 @@ impl Simulation {
     /// Ends all upstreams: what is being answered is cut, and every task has ended when this returns.
     pub async fn shutdown(self) {
         self.world.stop.cancel();
-        self.tracker.wait().await;
+        self.world.tasks.wait().await;
     }
 }
 
@@ -255,7 +253,6 @@ fn scaling(protocol: Protocol) -> (&'static str, Scaling) {
 /// Where the upstreams live.
 struct Street {
     world: World,
-    tracker: TaskTracker,
     addresses: BTreeMap<&'static str, SocketAddr>,
 }
 
@@ -268,7 +265,7 @@ impl Street {
         let router = router.layer(from_fn_with_state(upstream, upstream::door));
         let service = router.into_make_service_with_connect_info::<Line>();
         let stop = self.world.stop.clone();
-        self.tracker.spawn(async move {
+        self.world.tasks.spawn(async move {
             let _ = axum::serve(door, service).with_graceful_shutdown(stop.cancelled_owned()).await;
         });
         Ok(())

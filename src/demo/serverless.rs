@@ -180,7 +180,7 @@ fn submit(endpoint: &Arc<Endpoint>, visit: &Visit, body: &str, sync: bool) -> Re
     let ends = job.ends;
     jobs.insert(id.clone(), job);
     drop(jobs);
-    tokio::spawn(see_off(Arc::clone(endpoint), id.clone(), ends));
+    upstream.world.tasks.spawn(see_off(Arc::clone(endpoint), id.clone(), ends));
     Ok(id)
 }
 

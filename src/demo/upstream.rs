@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::answer::{Ask, End, Script};
 use super::catalog::{Card, Site};
@@ -39,6 +40,8 @@ pub(super) struct World {
     pub(super) speed: f32,
     pub(super) started: Instant,
     pub(super) stop: CancellationToken,
+    /// Every task of the simulation: its shutdown waits for them.
+    pub(super) tasks: TaskTracker,
 }
 
 impl World {
