@@ -227,7 +227,9 @@ pub fn disagreements(
             continue;
         };
         let seen = left.remove(at);
-        let reserve = decision.candidates.iter().find(|one| one.backend == attempt.backend).map(|one| &one.estimate);
+        let mut candidates = decision.candidates.iter();
+        let reserve = candidates.find(|one| one.backend == attempt.backend && one.model == attempt.model);
+        let reserve = reserve.map(|one| &one.estimate);
         found.extend(disagreement(attempt, seen, reserve.and_then(|estimate| estimate.cost_upper)));
     }
     found.extend(left.iter().map(|seen| format!("{} saw a prompt that no attempt accounts for", seen.backend)));
