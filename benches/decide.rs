@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use llm_call::domain::analysis::{Analysis, analyse};
 use llm_call::domain::decision::{Decision, decide};
-use llm_call::domain::fleet::{Backend, BackendSpec, Fleet, KeyState, ModelSpec, Protocol, Timeouts};
+use llm_call::domain::fleet::{Backend, BackendSpec, Fleet, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use llm_call::domain::id::{BackendId, ModelId, RequestId};
 use llm_call::domain::policy::Policy;
 use llm_call::domain::price::{PerToken, PriceRow, Pricing, Rates};
@@ -34,8 +34,8 @@ fn backend(tier: Tier, number: usize) -> Backend {
         max_in_flight: Some(8),
         timeouts: Timeouts {
             connect: Duration::from_secs(1),
-            first_token: Duration::from_secs(10),
-            stall: Duration::from_secs(10),
+            first_token: Timer::Set(Duration::from_secs(10)),
+            stall: Timer::Set(Duration::from_secs(10)),
         },
         default_pricing: Pricing::Unknown,
     };

@@ -42,7 +42,7 @@ async fn engine(config: Config) -> Engine {
 
 fn class(error: CallError) -> FailureClass {
     match error {
-        CallError::AllFailed(attempt) => attempt.outcome.as_ref().expect_err("it failed").class,
+        CallError::AllFailed { last: attempt, .. } => attempt.outcome.as_ref().expect_err("it failed").class,
         other => panic!("{other}"),
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use llm_call::domain::analysis::analyse;
 use llm_call::domain::decision::{Decision, decide};
 use llm_call::domain::fleet::{
-    Backend, BackendSpec, CommandError, Fleet, KeyState, ModelSpec, Presence, Protocol, Timeouts,
+    Backend, BackendSpec, CommandError, Fleet, KeyState, ModelSpec, Presence, Protocol, Timeouts, Timer,
 };
 use llm_call::domain::health::Health;
 use llm_call::domain::id::{ModelId, RequestId};
@@ -65,7 +65,7 @@ impl Backing for Stage {
         let (answer, progress) = mpsc::channel(64);
         if let Some(sent) = super::load::dispatched(&decision, decision.at) {
             drop(answer.try_send(Progress::Attempting(sent)));
-            drop(answer.try_send(Progress::FirstToken(Duration::from_millis(180))));
+            drop(answer.try_send(Progress::FirstToken { attempt: 1, after: Duration::from_millis(180) }));
         }
         if let Ok(mut answers) = self.answers.lock() {
             answers.push(answer);
@@ -113,8 +113,8 @@ fn backends() -> Vec<Backend> {
                 max_in_flight: None,
                 timeouts: Timeouts {
                     connect: Duration::from_secs(5),
-                    first_token: Duration::from_secs(30),
-                    stall: Duration::from_secs(30),
+                    first_token: Timer::Set(Duration::from_secs(30)),
+                    stall: Timer::Set(Duration::from_secs(30)),
                 },
                 default_pricing: Pricing::Free,
             };
@@ -150,6 +150,7 @@ pub fn loading(now: Timestamp) -> Snapshot {
         telemetry: Arc::new(Telemetry::default()),
         accepted: 0,
         in_flight: 0,
+        store: Default::default(),
     }
 }
 
@@ -172,6 +173,7 @@ pub fn working(now: Timestamp) -> Snapshot {
                     first_token_ms: Some(base + index * 37 % 170),
                     total_ms: base * 4 + index * 91 % 900,
                     tokens_per_second: Some(62.0),
+                    longest_pause_ms: None,
                 };
                 Arc::make_mut(&mut model.history).push(&sample);
                 Arc::make_mut(&mut tier.history).push(&sample);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use llm_call::config::UiConfig;
 use llm_call::domain::decision::Decision;
-use llm_call::domain::fleet::{AttemptResult, Permit};
+use llm_call::domain::fleet::{Ask, AttemptResult, Permit, Turn};
 use llm_call::domain::health::{Health, ProbeReport};
 use llm_call::domain::latency::Sample;
 use llm_call::domain::money::{Cost, CostBasis, Money};
@@ -185,7 +185,15 @@ fn begin(stage: &Stage, snapshot: &mut Snapshot, prompt: &Arc<Prompt>, tick: usi
     tell(stage, Fact::Decided(Arc::clone(&decision)));
     let sent = dispatched(&decision, now)?;
     let fleet = Arc::make_mut(&mut snapshot.fleet);
-    let permit = fleet.admit(&sent.backend, &sent.model, Money::ZERO, false, now).ok()?;
+    let ask = Ask {
+        backend: sent.backend.clone(),
+        model: sent.model.clone(),
+        caller: Arc::clone(&decision.caller),
+        reserve: Money::ZERO,
+        last_resort: false,
+        turn: Turn::First,
+    };
+    let permit = fleet.admit(&ask, now).ok()?;
     tell(stage, Fact::Dispatched(sent.clone()));
     snapshot.accepted += 1;
     snapshot.at = now;
@@ -197,7 +205,14 @@ fn end(stage: &Stage, snapshot: &mut Snapshot, one: Open, now: Timestamp) {
     let total = TICK * END as u32;
     let usage = Usage { input: 310, output: 214, ..Usage::default() };
     let cost = Cost::known(Money::from_usd(0.0001).unwrap_or(Money::ZERO), CostBasis::Priced);
-    let sample = Sample { at: now, ok: true, first_token_ms: Some(100), total_ms: 200, tokens_per_second: Some(200.0) };
+    let sample = Sample {
+        at: now,
+        ok: true,
+        first_token_ms: Some(100),
+        total_ms: 200,
+        tokens_per_second: Some(200.0),
+        longest_pause_ms: None,
+    };
     let result = AttemptResult { sample: Some(sample), failure: None, usage: Some(&usage), cost };
     Arc::make_mut(&mut snapshot.fleet).settle(one.permit, &result, now);
     let attempt = Arc::new(Attempt {

@@ -100,7 +100,7 @@ async fn streamed(mut answer: Answer, output: &Output) -> Result<(), Failure> {
                 let why = attempt.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
                 output.note(&format!("{} {} failed: {why}", attempt.tier, attempt.backend));
             }
-            Some(Progress::Attempting(_) | Progress::FirstToken(_) | Progress::Thinking(_)) => {}
+            Some(Progress::Attempting(_) | Progress::FirstToken { .. } | Progress::Thinking(_)) => {}
             Some(Progress::Ended(end)) => {
                 if !ends_with_newline {
                     output.text("\n")?;

@@ -169,7 +169,7 @@ impl Tally {
                 // The rest of the words is in the output, with each prompt.
                 let words = error.to_string();
                 self.first_failure.get_or_insert_with(|| words.lines().next().unwrap_or_default().to_owned());
-                if let CallError::AllFailed(last) = error { std::slice::from_ref(last) } else { &[] }
+                if let CallError::AllFailed { last, .. } = error { std::slice::from_ref(last) } else { &[] }
             }
         };
         for attempt in attempts {

@@ -158,7 +158,7 @@ impl Backing for Room {
     }
 
     fn submit(&self, prompt: Prompt, constraints: Constraints) -> BoxFuture<'static, Result<Submitted, CallError>> {
-        let answer = self.engine.submit(prompt, constraints, &Arc::from("dashboard"), Delivery::Streamed);
+        let answer = self.engine.submit(prompt, constraints, &Arc::from("dashboard"), Delivery::Revocable);
         Box::pin(async move {
             let answer = answer?;
             Ok(Submitted { decision: Arc::clone(answer.decision()), progress: answer.boxed() })

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::Global;
 use super::output::{Failure, Output};
-use crate::config::{self, ColorChoice, Config, Loaded};
+use crate::config::{self, ColorChoice, Config, Loaded, StoreConfig};
 use crate::demo::{self, Simulation};
-use crate::engine::{Engine, Options};
+use crate::engine::{Clock, Engine, Options};
 use crate::logging::{self, LogError};
+use crate::store::StoreError;
+use crate::store::keeper::{self, Store};
 use crate::store::recent::Recorder;
 use crate::telemetry::GpuSource;
 
@@ -98,6 +100,41 @@ fn start_log(global: &Global, config: &Config, output: &Output) -> Result<loggin
     logging::init_without_file(true).map_err(|error| Failure::Other(error.to_string()))
 }
 
+/// Where the store is: as configured, or in the folder of the log. `None` where nothing is to be kept, or nowhere.
+pub fn store_options(config: &Config, simulated: bool, log: &logging::Guard) -> Option<keeper::Options> {
+    let StoreConfig { enabled, file, keep_days } = &config.store;
+    let beside = || Some(log.path()?.parent()?.join(keeper::FILE_NAME));
+    let mut file = file.clone().or_else(beside).filter(|_| *enabled)?;
+    if simulated {
+        file.set_file_name(keeper::SIMULATED_FILE_NAME);
+    }
+    let keep = Duration::from_secs(u64::from(*keep_days) * 86_400);
+    Some(keeper::Options { file, keep, clock: Clock::system() })
+}
+
+/// Opens the store. Without one there is no telling what today has cost: that is a failure where spending is limited, and
+/// worth a word elsewhere. A store of a newer program is never passed over.
+async fn open_store(
+    config: &Config,
+    simulated: bool,
+    log: &logging::Guard,
+    output: &Output,
+) -> Result<Option<Store>, Failure> {
+    let Some(options) = store_options(config, simulated, log) else { return Ok(None) };
+    let limited = config.cost_limit_daily.is_some() || !config.budgets.is_empty();
+    match Store::open(options).await {
+        Ok(store) => Ok(Some(store)),
+        Err(error @ StoreError::TooNew { .. }) => Err(Failure::Other(error.to_string())),
+        Err(error) if limited && !simulated => Err(Failure::Other(format!(
+            "the ledger cannot be opened, so it is not known what is left of the limits: {error}"
+        ))),
+        Err(error) => {
+            output.note(&format!("llm-call: the ledger cannot be opened: {error}; nothing is kept of this run"));
+            Ok(None)
+        }
+    }
+}
+
 impl Session {
     /// Starts an engine and waits for the first probes.
     ///
@@ -135,10 +172,12 @@ impl Session {
         };
         apply_flags(&mut config, global);
         let log = start_log(global, &config, output)?;
+        let store = open_store(&config, simulation.is_some(), &log, output).await?;
         let options = Options {
             simulated: simulation.is_some(),
             local_gpu: simulation.as_ref().map(|simulation| Box::new(simulation.gpu()) as Box<dyn GpuSource>),
             telemetry: watch == Watch::MachinesToo,
+            store,
             ..Options::default()
         };
         let engine = Engine::start(config.clone(), options).map_err(|error| Failure::Usage(error.to_string()))?;

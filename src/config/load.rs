@@ -10,7 +10,7 @@ use super::prices::PriceBook;
 use super::report::{ConfigErrors, Entry, Origin, Problem};
 use super::section::{Report, Section};
 use super::tree::{self, Node, Table, Value};
-use super::{Config, RunpodConfig, settings};
+use super::{Config, RunpodConfig, keeping, settings};
 use crate::domain::tier::Tier;
 
 /// The built-in configuration, over which the others are laid.
@@ -197,6 +197,7 @@ fn read(root: &Section<'_>, beside: Option<&Path>, environment: &Environment, re
     let config = Config {
         policy,
         cost_limit_daily,
+        budgets: keeping::budgets(root),
         log_performance,
         backends,
         runpod: (runpod.configured || runpod.key.is_some() || uses_runpod).then(|| RunpodConfig {
@@ -208,6 +209,7 @@ fn read(root: &Section<'_>, beside: Option<&Path>, environment: &Environment, re
         local_gpu,
         ui: settings::ui(root),
         log: settings::log(root, beside),
+        store: keeping::store(root, beside),
         prices,
     };
     root.finish();

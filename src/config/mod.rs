@@ -16,6 +16,7 @@
 pub mod address;
 mod backends;
 mod environment;
+mod keeping;
 mod load;
 mod models;
 pub mod prices;
@@ -37,6 +38,7 @@ use crate::domain::fleet::{BackendSpec, ModelSpec};
 use crate::domain::id::ModelId;
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
+use crate::domain::spend::Budget;
 
 pub use environment::Environment;
 pub use load::{Loaded, Sources, load, load_text};
@@ -53,6 +55,8 @@ pub struct Config {
     pub policy: Policy,
     /// What may be spent in a day; no limit where absent.
     pub cost_limit_daily: Option<Money>,
+    /// The other limits on spending.
+    pub budgets: Vec<Budget>,
     /// Whether each attempt's performance is written to the log, and what a request is about, without its text, to the record
     /// that `llm-call what-if` reads.
     pub log_performance: bool,
@@ -66,6 +70,8 @@ pub struct Config {
     pub ui: UiConfig,
     /// Where the log goes.
     pub log: LogConfig,
+    /// What is kept from run to run.
+    pub store: StoreConfig,
     /// What hosted models cost, for those that a probe finds; the configured ones have their prices already.
     pub prices: Arc<PriceBook>,
 }
@@ -146,6 +152,23 @@ impl Default for UiConfig {
             read_only: false,
             keys: BTreeMap::new(),
         }
+    }
+}
+
+/// What is kept from run to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// The database's file; in the folder of the log where absent.
+    pub file: Option<PathBuf>,
+    /// How many days the ledger's rows, the requests and the audit are kept. Sums by the day stay.
+    pub keep_days: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { enabled: true, file: None, keep_days: 90 }
     }
 }
 

@@ -9,7 +9,7 @@ use super::environment::{self, Environment};
 use super::report::{Origin, masked, suggestion};
 use super::section::{Report, Section};
 use super::{ColorChoice, LogConfig, UiConfig, address};
-use crate::domain::fleet::{Protocol, Timeouts};
+use crate::domain::fleet::{Protocol, Timeouts, Timer};
 use crate::domain::id::ModelId;
 use crate::domain::money::Money;
 use crate::domain::policy::{Assumed, Policy};
@@ -52,6 +52,12 @@ fn millis(section: &Section<'_>, key: &'static str, least: u32, otherwise: u32) 
     Duration::from_millis(section.integer(key, least..=LONGEST_MS).unwrap_or(otherwise).into())
 }
 
+/// A wait that is learnt unless somebody set it.
+fn timer(section: &Section<'_>, key: &'static str) -> Timer {
+    let wait = millis(section, key, 1, 60_000);
+    if *section.origin_of(key) == Origin::Default { Timer::Learnt(wait) } else { Timer::Set(wait) }
+}
+
 fn seconds(section: &Section<'_>, key: &'static str, otherwise: u64) -> Duration {
     section.integer(key, 1..=86_400).map_or(Duration::from_secs(otherwise), |value| Duration::from_secs(value.into()))
 }
@@ -77,6 +83,7 @@ pub fn policy(root: &Section<'_>, report: &Report) -> (Policy, [TierDefaults; 4]
     policy.allow_unpriced = root.flag("allow_unpriced").unwrap_or(policy.allow_unpriced);
     policy.deadline = millis(root, "deadline_ms", 100, 120_000);
     policy.max_attempts = root.integer("max_attempts", 1..=100).unwrap_or(policy.max_attempts);
+    policy.hedge = root.flag("hedge").unwrap_or(policy.hedge);
     if let Some(tasks) = root.section("tasks") {
         rules(&tasks, &mut policy, report);
     }
@@ -131,8 +138,8 @@ fn tier_defaults(section: Option<Section<'_>>, assumed: &mut Assumed) -> TierDef
     let mut defaults = TierDefaults {
         timeouts: Timeouts {
             connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(60),
-            stall: Duration::from_secs(60),
+            first_token: Timer::Learnt(Duration::from_secs(60)),
+            stall: Timer::Learnt(Duration::from_secs(60)),
         },
         max_in_flight: None,
         probe_every: Duration::from_secs(30),
@@ -140,8 +147,8 @@ fn tier_defaults(section: Option<Section<'_>>, assumed: &mut Assumed) -> TierDef
     let Some(section) = section else { return defaults };
     defaults.timeouts = Timeouts {
         connect: millis(&section, "connect_timeout_ms", 1, 5_000),
-        first_token: millis(&section, "first_token_timeout_ms", 1, 60_000),
-        stall: millis(&section, "stall_timeout_ms", 1, 60_000),
+        first_token: timer(&section, "first_token_timeout_ms"),
+        stall: timer(&section, "stall_timeout_ms"),
     };
     let assume = |key, least, field: &mut u32| {
         *field = section.integer(key, least..=LONGEST_MS).unwrap_or(*field);

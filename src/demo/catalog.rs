@@ -9,8 +9,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::log;
-use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, UiConfig};
-use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, StoreConfig, UiConfig};
+use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
@@ -355,6 +355,7 @@ pub(super) fn config(at: &BTreeMap<&'static str, SocketAddr>) -> Config {
     Config {
         policy: Policy::default(),
         cost_limit_daily: Some(Money(25_000_000_000)),
+        budgets: Vec::new(),
         log_performance: true,
         backends,
         runpod: Some(RunpodConfig {
@@ -366,6 +367,7 @@ pub(super) fn config(at: &BTreeMap<&'static str, SocketAddr>) -> Config {
         local_gpu: true,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        store: StoreConfig::default(),
         prices: Arc::default(),
     }
 }
@@ -391,8 +393,8 @@ fn backend(site: &Site, url: String) -> BackendConfig {
             max_in_flight: local.then_some(8),
             timeouts: Timeouts {
                 connect: Duration::from_secs(3),
-                first_token: Duration::from_secs(first_token),
-                stall: Duration::from_secs(20),
+                first_token: Timer::Learnt(Duration::from_secs(first_token)),
+                stall: Timer::Learnt(Duration::from_secs(20)),
             },
             default_pricing: if local { Pricing::Free } else { Pricing::Unknown },
         },

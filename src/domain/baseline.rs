@@ -41,7 +41,7 @@ pub fn baseline(fleet: &Fleet, now: Timestamp) -> Option<Baseline> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+    use super::super::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
     use super::super::money::Cost;
     use super::super::price::{PerToken, PriceRow, Rates};
     use super::super::privacy::Reach;
@@ -66,12 +66,12 @@ mod tests {
             reach: Reach::Outside,
             key: KeyState::Present,
             max_in_flight: None,
-            timeouts: Timeouts { connect: second, first_token: second, stall: second },
+            timeouts: Timeouts { connect: second, first_token: Timer::Set(second), stall: Timer::Set(second) },
             default_pricing: Pricing::Unknown,
         };
         let mut spend = Spend::new(Timestamp(0), Day(0), None);
         let usage = Usage { input: 1_000_000, output: 100_000, ..Usage::default() };
-        spend.settle(Tier::Local, Money::ZERO, Cost::UNKNOWN, Some(&usage), Timestamp(1));
+        spend.book(Tier::Local, Cost::UNKNOWN, Some(&usage), Timestamp(1));
         Fleet::new(vec![Backend::new(spec, models)], spend)
     }
 

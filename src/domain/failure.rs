@@ -50,6 +50,8 @@ pub enum FailureClass {
     Cancelled,
     /// An operator took the attempt off its backend.
     Withdrawn,
+    /// Another candidate, asked as well, answered sooner.
+    Overtaken,
 }
 
 /// What a failure says about the backend.
@@ -73,7 +75,7 @@ pub enum Penalty {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RateLimited,
         Self::Overloaded,
         Self::Busy,
@@ -92,6 +94,7 @@ impl FailureClass {
         Self::BadRequest,
         Self::Cancelled,
         Self::Withdrawn,
+        Self::Overtaken,
     ];
 
     /// Whether the same candidate may be tried once more, after a pause, when no other candidate is left. Never
@@ -134,7 +137,8 @@ impl FailureClass {
             | Self::ContentRefused
             | Self::BadRequest
             | Self::Cancelled
-            | Self::Withdrawn => Penalty::None,
+            | Self::Withdrawn
+            | Self::Overtaken => Penalty::None,
         }
     }
 
@@ -160,6 +164,7 @@ impl FailureClass {
             Self::BadRequest => "bad request",
             Self::Cancelled => "cancelled",
             Self::Withdrawn => "ended by an operator",
+            Self::Overtaken => "overtaken",
         }
     }
 }

@@ -181,6 +181,12 @@ impl Breaker {
         }
     }
 
+    /// Stays open until a time, as it was when the program last ended.
+    pub fn hold(&mut self, until: Timestamp) {
+        self.openings = self.openings.max(1);
+        self.state = BreakerState::Open { until };
+    }
+
     fn open(&mut self, now: Timestamp) {
         let hold = FIRST_HOLD.saturating_mul(1 << self.openings.min(4)).min(LONGEST_HOLD);
         self.openings = self.openings.saturating_add(1);

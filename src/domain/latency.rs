@@ -20,11 +20,15 @@ pub struct Sample {
     pub total_ms: u32,
     /// Tokens per second after the first, where the provider reported usage.
     pub tokens_per_second: Option<f32>,
+    /// The longest wait from one piece of the answer to the next; `None` where it did not come in pieces, or not whole.
+    pub longest_pause_ms: Option<u32>,
 }
 
 /// Percentiles of one measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
+    /// How many values there were.
+    pub count: u32,
     /// The median.
     pub p50: u32,
     /// Nineteen in twenty stay below.
@@ -35,13 +39,23 @@ pub struct Percentiles {
     pub max: u32,
 }
 
+/// Values before they tell what is usual: percentiles of fewer are the whim of one of them.
+const ENOUGH: u32 = 20;
+
 impl Percentiles {
+    /// Whether there were enough values to act upon.
+    #[must_use]
+    pub const fn are_enough(&self) -> bool {
+        self.count >= ENOUGH
+    }
+
     /// By the nearest-rank method. `None` without values.
     #[must_use]
     pub fn of(mut values: Vec<u32>) -> Option<Self> {
         values.sort_unstable();
         let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).max(1) - 1).copied();
-        Some(Self { p50: rank(50)?, p95: rank(95)?, p99: rank(99)?, max: rank(100)? })
+        let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        Some(Self { count, p50: rank(50)?, p95: rank(95)?, p99: rank(99)?, max: rank(100)? })
     }
 }
 
@@ -58,6 +72,10 @@ pub struct Summary {
     pub total: Option<Percentiles>,
     /// The median of tokens per second.
     pub tokens_per_second: Option<f32>,
+    /// The longest pause within an answer in milliseconds, of the successful ones.
+    pub longest_pause: Option<Percentiles>,
+    /// Failed ones since the last that succeeded.
+    pub failed_in_a_row: u32,
 }
 
 impl Summary {
@@ -125,6 +143,8 @@ impl Window {
             first_token: Percentiles::of(good.iter().filter_map(|sample| sample.first_token_ms).collect()),
             total: Percentiles::of(good.iter().map(|sample| sample.total_ms).collect()),
             tokens_per_second: speeds.get(speeds.len() / 2).copied(),
+            longest_pause: Percentiles::of(good.iter().filter_map(|sample| sample.longest_pause_ms).collect()),
+            failed_in_a_row: count(recent.iter().rev().take_while(|sample| !sample.ok).count()),
         }
     }
 }
@@ -253,13 +273,14 @@ mod tests {
             first_token_ms: Some(first_token_ms),
             total_ms: first_token_ms * 2,
             tokens_per_second: None,
+            longest_pause_ms: None,
         }
     }
 
     #[test]
     fn percentiles_follow_the_nearest_rank() {
         let found = Percentiles::of((1..=100).collect()).expect("values");
-        assert_eq!((found.p50, found.p95, found.p99, found.max), (50, 95, 99, 100));
+        assert_eq!((found.count, found.p50, found.p95, found.p99, found.max), (100, 50, 95, 99, 100));
         assert_eq!(Percentiles::of(vec![7]).expect("one value").p99, 7);
         assert_eq!(Percentiles::of(vec![]), None);
     }
@@ -272,6 +293,17 @@ mod tests {
         let summary = window.summary(Timestamp(3_000));
         assert_eq!(summary.first_token.expect("one good sample").p50, 400);
         assert_eq!(summary.error_ratio(), Some(0.5));
+    }
+
+    #[test]
+    fn failures_are_counted_from_the_last_success_on() {
+        let mut window = Window::default();
+        for (second, ok) in [(1, false), (2, true), (3, false), (4, false)] {
+            window.push(sample(second, ok, 1));
+        }
+        assert_eq!(window.summary(Timestamp(5_000)).failed_in_a_row, 2);
+        window.push(sample(5, true, 1));
+        assert_eq!(window.summary(Timestamp(5_000)).failed_in_a_row, 0);
     }
 
     #[test]

@@ -118,7 +118,13 @@ impl Cost {
         Self { amount: Some(amount), basis }
     }
 
-    /// Whether the figure is anything less than a settled one.
+    /// Whether it can be relied on that nothing more is charged.
+    #[must_use]
+    pub const fn is_settled(self) -> bool {
+        matches!(self.basis, CostBasis::Reported | CostBasis::Priced | CostBasis::Timed)
+    }
+
+    /// Whether the figure was worked out from something other than reported tokens or amounts.
     #[must_use]
     pub const fn is_estimate(self) -> bool {
         matches!(self.basis, CostBasis::Estimated | CostBasis::Timed)

@@ -46,10 +46,13 @@ pub struct Policy {
     pub assumed: [Assumed; 4],
     /// Whether a backend without a known price may be used while a cost limit is set.
     pub allow_unpriced: bool,
-    /// The time a request may take over all its attempts before the first token.
+    /// The time a request may take over all its attempts before the first token. Time in which an answer arrived that then
+    /// broke off is not counted.
     pub deadline: Duration,
     /// Attempts that one request may make, retries included.
     pub max_attempts: u32,
+    /// Whether a second candidate is asked as well when the first is slower than it is in nineteen of twenty cases.
+    pub hedge: bool,
     /// What the guard does about what it finds.
     pub guard: GuardPolicy,
 }
@@ -90,6 +93,7 @@ impl Default for Policy {
             allow_unpriced: false,
             deadline: Duration::from_secs(120),
             max_attempts: 4,
+            hedge: false,
             guard: GuardPolicy::default(),
         }
     }

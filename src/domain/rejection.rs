@@ -10,6 +10,7 @@ use super::fleet::AdminState;
 use super::id::ModelId;
 use super::money::Money;
 use super::privacy::{Reach, Ruling, Verdict};
+use super::spend::Short;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
 
@@ -106,15 +107,21 @@ pub enum Rejection {
     },
     /// No price is known, and a cost limit is to be kept.
     PriceUnknown,
-    /// Today's limit would be passed.
+    /// A limit on spending would be passed.
     OverBudget {
+        /// Which limit.
+        limit: Arc<str>,
         /// What an attempt might cost.
         cost: Money,
         /// What is left.
         left: Money,
     },
+    /// The ledger cannot be written: what costs money must not be spent without being booked.
+    LedgerStuck,
     /// Another model of the same backend already failed in a way that concerns all of them.
     BackendFailed,
+    /// The tier has taken as many further attempts as it takes while so many first ones fail.
+    RetriesSpent,
 }
 
 /// At which level an operator's word was given.
@@ -160,6 +167,12 @@ impl Rejection {
         })
     }
 
+    /// What an attempt might cost is more than a limit has left.
+    #[must_use]
+    pub fn over_budget(cost: Money, short: Short) -> Self {
+        Self::OverBudget { limit: short.limit, cost, left: short.left }
+    }
+
     /// A stable name for scripts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -189,7 +202,9 @@ impl Rejection {
             Self::TooDear { .. } => "too_dear",
             Self::PriceUnknown => "price_unknown",
             Self::OverBudget { .. } => "over_budget",
+            Self::LedgerStuck => "ledger_stuck",
             Self::BackendFailed => "backend_failed",
+            Self::RetriesSpent => "retries_spent",
         }
     }
 
@@ -239,8 +254,10 @@ impl Rejection {
             Self::TooSlow { .. } => "raise max_latency_ms".into(),
             Self::TooDear { .. } => "raise max_cost or lower max_tokens".into(),
             Self::PriceUnknown => "give the model a price, or set allow_unpriced".into(),
-            Self::OverBudget { .. } => "raise cost_limit_daily, or wait for tomorrow".into(),
+            Self::OverBudget { limit, .. } => format!("raise {limit}, or wait until it begins anew"),
+            Self::LedgerStuck => "make room on the disk".into(),
             Self::BackendFailed => "see the failed attempt".into(),
+            Self::RetriesSpent => "find out why first attempts fail; every second brings one retry back".into(),
         }
     }
 }
@@ -299,9 +316,13 @@ impl fmt::Display for Rejection {
             }
             Self::TooDear { cost, limit } => write!(f, "could cost {cost} > {limit}"),
             Self::PriceUnknown => f.write_str("price unknown under a cost limit"),
-            Self::OverBudget { left, .. } if *left <= Money::ZERO => f.write_str("today's limit is used up"),
-            Self::OverBudget { cost, left } => write!(f, "could cost {cost}, {left} left of today's limit"),
+            Self::OverBudget { limit, left, .. } if *left <= Money::ZERO => write!(f, "{limit} is used up"),
+            Self::OverBudget { limit, cost, left } => write!(f, "could cost {cost}, {left} left of {limit}"),
+            Self::LedgerStuck => f.write_str("the ledger cannot be written, so nothing that costs money is sent"),
             Self::BackendFailed => f.write_str("the backend just failed this request"),
+            Self::RetriesSpent => {
+                f.write_str("its retries are spent: in a bad hour a tier takes one for every two requests")
+            }
         }
     }
 }

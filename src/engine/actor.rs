@@ -11,22 +11,25 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::books::{Books, Entry};
 use super::clock::Clock;
 use super::command::Command;
-use super::fact::{Drained, Fact, HealthChange, OperatorAction};
+use super::fact::{Attempt, Drained, Fact, HealthChange, OperatorAction};
 use super::snapshot::Snapshot;
 use crate::domain::failure::Failure;
-use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
+use crate::domain::fleet::{self, Admin, AdminState, AttemptResult, CommandError, Fleet, Permit, Pin};
 use crate::domain::health::{Health, ProbeReport};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
-use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
+use crate::domain::task::Task;
 use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::Usage;
+use crate::store::journal::Full;
+use crate::store::keeper::Status;
+use crate::store::record::{Opened, Record};
 use crate::telemetry::{Refresh, Telemetry};
 
 /// How often the actor looks at the clock: expiries, rented hours, a new day.
@@ -36,22 +39,45 @@ const BATCH: usize = 128;
 
 /// Leave to send one attempt is asked for.
 pub(super) struct Ask {
-    pub backend: BackendId,
-    pub model: ModelId,
-    pub reserve: Money,
-    pub last_resort: bool,
+    pub ask: fleet::Ask,
+    pub request: RequestId,
+    pub number: u32,
+    pub task: Task,
 }
 
 /// What an attempt came to.
 pub(super) struct Settled {
+    pub attempt: Arc<Attempt>,
     pub sample: Option<Sample>,
     pub failure: Option<Failure>,
-    pub usage: Option<Usage>,
-    pub cost: Cost,
 }
 
-/// A permit, with what an operator ends its attempt by.
-pub(super) type Admission = Result<(Permit, CancellationToken), Rejection>;
+/// Leave, and the attempt's place in the ledger.
+#[derive(Debug)]
+pub(super) struct Leave {
+    pub permit: Permit,
+    entry: Option<Entry>,
+}
+
+#[cfg(test)]
+impl Leave {
+    /// Leave without a ledger.
+    pub const fn without_entry(permit: Permit) -> Self {
+        Self { permit, entry: None }
+    }
+}
+
+/// What comes with leave.
+pub(super) struct Granted {
+    pub admitted: Leave,
+    /// What an operator ends the attempt by.
+    pub kill: CancellationToken,
+    /// Comes when the ledger's entry has been written.
+    pub written: Option<oneshot::Receiver<()>>,
+}
+
+/// Leave, or why there is none.
+pub(super) type Admission = Result<Granted, Rejection>;
 
 /// Answers that can still be judged. A person judges one of the last few; a program may be some hundreds behind.
 const JUDGED: usize = 4_096;
@@ -69,8 +95,8 @@ pub(super) enum Message {
     Accepted { request: RequestId, cancel: CancellationToken },
     Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
     Admit { ask: Ask, reply: oneshot::Sender<Admission> },
-    Release(Permit),
-    Settle { permit: Permit, settled: Box<Settled> },
+    Release(Leave),
+    Settle { admitted: Leave, settled: Box<Settled> },
     Probed { backend: BackendId, report: ProbeReport },
     Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
 }
@@ -102,6 +128,12 @@ pub(super) struct Actor {
     pub draining: Vec<(Target, Timestamp)>,
     /// The latest answers.
     pub answered: VecDeque<Answered>,
+    /// What is kept of all this; `None` where nothing is.
+    pub books: Option<Books>,
+    /// How the store is.
+    pub store: Status,
+    /// The price table's date.
+    pub prices: Arc<str>,
 }
 
 impl Actor {
@@ -116,7 +148,7 @@ impl Actor {
                 biased;
                 message = self.inbox.recv() => match message {
                     Some(message) => self.handle_batch(message),
-                    None => return,
+                    None => break,
                 },
                 changed = self.telemetry.changed(), if telemetry_open => {
                     telemetry_open = changed.is_ok();
@@ -125,7 +157,11 @@ impl Actor {
                 _ = tick.tick() => {
                     let now = self.clock.now();
                     Arc::make_mut(&mut self.fleet).advance(now, self.clock.day(now));
+                    if let Some(books) = &mut self.books {
+                        books.tick(&self.fleet, now);
+                    }
                 }
+                () = news(self.books.as_mut()) => self.take_in(),
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     // Nothing new comes in; slots that leases hold stay good, and `recv` ends when the last is used.
@@ -135,6 +171,83 @@ impl Actor {
             self.drains();
             self.publish();
         }
+        if let Some(books) = &mut self.books {
+            books.book_rent(&self.fleet, self.clock.now());
+        }
+    }
+
+    /// Takes in what earlier runs and other processes on the same store have written.
+    fn take_in(&mut self) {
+        let now = self.clock.now();
+        let Some(books) = &mut self.books else { return };
+        let (status, actions) = books.take_in(Arc::make_mut(&mut self.fleet), now);
+        self.store = status;
+        for action in actions {
+            tracing::info!(by = &*action.by, action = %action.words, "operator");
+            if let (Some(target), Some(state)) = (&action.target, action.state) {
+                self.watch_drain(target, state, now);
+            }
+            self.tell(Fact::Operator(Arc::new(action)));
+        }
+    }
+
+    fn watch_drain(&mut self, target: &Target, state: AdminState, now: Timestamp) {
+        self.draining.retain(|(known, _)| known != target);
+        if state != AdminState::Ready {
+            self.draining.push((target.clone(), now));
+        }
+    }
+
+    fn admit(&mut self, ask: Ask, now: Timestamp) -> Admission {
+        let Ask { ask, request, number, task } = ask;
+        let fleet = Arc::make_mut(&mut self.fleet);
+        let permit = fleet.admit(&ask, now)?;
+        let (mut entry, mut written) = (None, None);
+        if let Some(books) = &self.books {
+            let opened = Opened {
+                request,
+                number,
+                at: now,
+                caller: ask.caller,
+                task,
+                tier: permit.tier,
+                backend: permit.backend.clone(),
+                model: permit.model.clone(),
+                reserved: permit.reserved,
+                prices: Arc::clone(&self.prices),
+            };
+            match books.open(opened) {
+                Ok((opened, when)) => (entry, written) = (Some(opened), when),
+                Err(Full) => {
+                    fleet.release(permit, now);
+                    return Err(Rejection::LedgerStuck);
+                }
+            }
+        }
+        let kill = self.kill.entry((ask.backend, ask.model)).or_default().clone();
+        Ok(Granted { admitted: Leave { permit, entry }, kill, written })
+    }
+
+    fn release(&mut self, admitted: Leave, now: Timestamp) {
+        Arc::make_mut(&mut self.fleet).release(admitted.permit, now);
+        if let Some((books, entry)) = self.books.as_ref().zip(admitted.entry) {
+            books.release(entry);
+        }
+    }
+
+    fn settle(&mut self, admitted: Leave, settled: &Settled, now: Timestamp) {
+        let Leave { permit, entry } = admitted;
+        if let Some((books, entry)) = self.books.as_ref().zip(entry) {
+            books.settle(entry, &settled.attempt, settled.sample.as_ref(), now);
+        }
+        let backend = permit.backend.clone();
+        let result = AttemptResult {
+            sample: settled.sample,
+            failure: settled.failure.as_ref(),
+            usage: settled.attempt.usage.as_ref(),
+            cost: settled.attempt.cost,
+        };
+        self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
     }
 
     fn handle_batch(&mut self, first: Message) {
@@ -163,28 +276,19 @@ impl Actor {
                 }
             }
             Message::Admit { ask, reply } => {
-                let fleet = Arc::make_mut(&mut self.fleet);
-                let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, now);
-                let kill = |permit| (permit, self.kill.entry((ask.backend, ask.model)).or_default().clone());
-                let admitted = admitted.map(kill);
+                let admission = self.admit(ask, now);
                 // The asker may have been cancelled in the meantime: then the permit comes back at once.
-                if let Err(Ok((permit, _))) = reply.send(admitted) {
-                    Arc::make_mut(&mut self.fleet).release(permit, now);
+                if let Err(Ok(granted)) = reply.send(admission) {
+                    self.release(granted.admitted, now);
                 }
             }
-            Message::Release(permit) => Arc::make_mut(&mut self.fleet).release(permit, now),
-            Message::Settle { permit, settled } => {
-                let backend = permit.backend.clone();
-                let result = AttemptResult {
-                    sample: settled.sample,
-                    failure: settled.failure.as_ref(),
-                    usage: settled.usage.as_ref(),
-                    cost: settled.cost,
-                };
-                self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
-            }
+            Message::Release(admitted) => self.release(admitted, now),
+            Message::Settle { admitted, settled } => self.settle(admitted, &settled, now),
             Message::Probed { backend, report } => {
                 self.watching_health(&backend, |fleet| fleet.observe(&backend, report, now));
+                if let Some(books) = &mut self.books {
+                    books.place(&backend, Arc::make_mut(&mut self.fleet), now);
+                }
             }
             Message::Command { command, by, reply } => {
                 let done = self.carry_out(&command, &by);
@@ -212,14 +316,18 @@ impl Actor {
         } else {
             tracing::info!(backend = %backend, from = from.name(), to = to.name(), why = &*found.detail, "health changed");
         }
-        self.tell(Fact::Health(Arc::new(HealthChange {
+        let change = HealthChange {
             at: self.clock.now(),
             tier: found.spec.tier,
             backend: backend.clone(),
             from,
             to,
             why: Arc::clone(&found.detail),
-        })));
+        };
+        if let Some(books) = &self.books {
+            books.health(&change);
+        }
+        self.tell(Fact::Health(Arc::new(change)));
     }
 
     fn carry_out(&mut self, command: &Command, by: &Arc<str>) -> Result<(), CommandError> {
@@ -253,10 +361,7 @@ impl Actor {
                     });
                     within.for_each(|backend| drop(self.probe_now.send(Some(backend.spec.id.clone()))));
                 }
-                self.draining.retain(|(known, _)| known != target);
-                if *state != AdminState::Ready {
-                    self.draining.push((target.clone(), now));
-                }
+                self.watch_drain(target, *state, now);
                 action.target = Some(target.clone());
                 action.state = Some(*state);
             }
@@ -292,6 +397,15 @@ impl Actor {
                 let answer = known.ok_or(CommandError::NotAnswered)?;
                 let before = answer.judgement.replace(*judgement);
                 fleet.judge(&answer.backend, &answer.model, before, *judgement);
+                if let Some(books) = &self.books {
+                    books.journal().write(Record::Judged {
+                        request: *request,
+                        backend: answer.backend.clone(),
+                        model: answer.model.clone(),
+                        judgement: *judgement,
+                        at: now,
+                    });
+                }
                 action.judged = Some((*request, *judgement));
             }
             Command::Probe(backend) => {
@@ -305,9 +419,22 @@ impl Actor {
                 self.in_flight.get(request).ok_or(CommandError::NotInFlight)?.cancel();
             }
         }
+        self.keep(command, &action, now);
         tracing::info!(by = &**by, action = %action.words, "operator");
         self.tell(Fact::Operator(Arc::new(action)));
         Ok(())
+    }
+
+    /// Writes down what an operator did, and what is wanted now.
+    fn keep(&self, command: &Command, action: &OperatorAction, now: Timestamp) {
+        let Some(books) = &self.books else { return };
+        books.operator(action);
+        match command {
+            Command::SetAdmin { target, .. } => books.admin(target, &self.fleet),
+            Command::Pin { .. } | Command::Unpin { .. } => books.pins(&self.fleet, now),
+            Command::SetDailyLimit(limit) => books.daily_limit(*limit, now),
+            Command::Kill { .. } | Command::Judge { .. } | Command::Probe(_) | Command::Cancel(_) => {}
+        }
     }
 
     /// Tells of drains that have come to their end; those that were called off are forgotten.
@@ -323,15 +450,19 @@ impl Actor {
         let done: Vec<(Target, Timestamp)> =
             self.draining.extract_if(.., |(target, _)| fleet.in_flight(target) == 0).collect();
         for (target, since) in done {
-            self.tell(Fact::Drained(Arc::new(Drained { at: now, target, after: now.since(since) })));
+            let drained = Drained { at: now, target, after: now.since(since) };
+            if let Some(books) = &self.books {
+                books.drained(&drained);
+            }
+            self.tell(Fact::Drained(Arc::new(drained)));
         }
     }
 
     fn rent(&mut self) {
-        let rate = self.telemetry.borrow_and_update().rented_per_hour();
+        let telemetry = Arc::clone(&self.telemetry.borrow_and_update());
         let now = self.clock.now();
         let fleet = Arc::make_mut(&mut self.fleet);
-        Arc::make_mut(&mut fleet.spend).rent(rate, now);
+        Arc::make_mut(&mut fleet.spend).rent(telemetry.rented_per_hour(), telemetry.workers_per_hour(), now);
     }
 
     /// Nobody listening is no error.
@@ -350,6 +481,17 @@ impl Actor {
             telemetry: Arc::clone(&self.telemetry.borrow()),
             accepted: self.counters.accepted.load(Ordering::Relaxed),
             in_flight: self.counters.in_flight.load(Ordering::Relaxed),
+            store: self.store.clone(),
         }));
     }
+}
+
+/// Ends when the store has news; never, where there is no store or it has ended.
+async fn news(books: Option<&mut Books>) {
+    if let Some(books) = books
+        && books.news.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
 
 use super::fact::{Attempt, Dispatched};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, Rejected};
 use crate::domain::failure::Failure;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::money::Cost;
@@ -21,17 +21,24 @@ use crate::provider::Finish;
 /// What happens while an answer is on its way, in order.
 #[derive(Clone)]
 pub enum Progress {
-    /// An attempt was sent.
+    /// An attempt was sent: after one that failed, or beside one that is slow.
     Attempting(Dispatched),
-    /// The first meaningful token arrived, so long after dispatch.
-    FirstToken(Duration),
+    /// The first meaningful token arrived. Where two attempts are under way, this one answers, and the other is no more.
+    FirstToken {
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// Since dispatch.
+        after: Duration,
+    },
     /// A piece of the answer's text.
     Text(String),
     /// A piece of the model's reasoning.
     Thinking(String),
     /// The model asks for a tool.
     ToolCall(ToolCall),
-    /// An attempt failed before anything of it was delivered; the next one follows, or the end.
+    /// An attempt failed; another one follows, or goes on beside it, or the end comes. What arrived of it since its
+    /// [`Progress::Attempting`] is no part of the answer: it is to be discarded, at the latest when the next one is sent.
+    /// Under [`Delivery::Streamed`](super::Delivery) nothing arrived.
     AttemptFailed(Arc<Attempt>),
     /// The end; nothing follows.
     Ended(Result<Arc<Ending>, CallError>),
@@ -58,7 +65,7 @@ pub struct Ending {
     pub usage: Option<Usage>,
     /// What the attempt that answered cost.
     pub cost: Cost,
-    /// All attempts, failed ones included.
+    /// All attempts, failed ones included, in the order in which they ended.
     pub attempts: Vec<Arc<Attempt>>,
 }
 
@@ -93,10 +100,16 @@ pub enum CallError {
     /// No backend may serve the request.
     #[error("{}", no_route(.0))]
     NoRoute(Arc<Decision>),
-    /// Every attempt failed, and nothing was delivered.
-    #[error("every attempt failed; the last one at {} ({}): {}", .0.backend, .0.model, failure_of(.0))]
-    AllFailed(Arc<Attempt>),
-    /// The answer broke off after a part of it had been delivered. That part is not a whole answer.
+    /// Every attempt failed, the last one before anything of it was delivered.
+    #[error("every attempt failed; the last one at {} ({}): {}{}", last.backend, last.model, failure_of(last), skipped_words(skipped))]
+    AllFailed {
+        /// The last attempt.
+        last: Arc<Attempt>,
+        /// Candidates that were not asked, because they had gone out of reach by the time of their turn.
+        skipped: Vec<Rejected>,
+    },
+    /// The answer broke off after a part of it had been delivered, and nobody else could give it anew. That part is not a
+    /// whole answer.
     #[error("the answer broke off: {0}")]
     Cut(Failure),
     /// The caller or an operator cancelled it.
@@ -129,6 +142,15 @@ fn no_route(decision: &Decision) -> String {
         ));
     }
     text
+}
+
+fn skipped_words(skipped: &[Rejected]) -> String {
+    let Some(first) = skipped.first() else { return String::new() };
+    let more = match skipped.len() {
+        1 => String::new(),
+        count => format!(", and {} more not asked", count - 1),
+    };
+    format!("; {} not asked: {}{more}", first.backend, first.reason)
 }
 
 fn failure_of(attempt: &Attempt) -> String {
@@ -176,8 +198,12 @@ impl Answer {
                 Progress::Ended(end) => {
                     return end.map(|ending| Reply { text, tool_calls, ending, decision: Arc::clone(&self.decision) });
                 }
+                Progress::AttemptFailed(attempt) if attempt.delivered => {
+                    text.clear();
+                    tool_calls.clear();
+                }
                 Progress::Attempting(_)
-                | Progress::FirstToken(_)
+                | Progress::FirstToken { .. }
                 | Progress::Thinking(_)
                 | Progress::AttemptFailed(_) => {}
             }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::Decision;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::AdminState;
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
@@ -23,7 +23,7 @@ use crate::provider::Finish;
 pub enum Fact {
     /// A request was accepted, and it was decided where it goes.
     Decided(Arc<Decision>),
-    /// An attempt was sent.
+    /// An attempt was sent: after one that failed, or beside one that is slow.
     Dispatched(Dispatched),
     /// An attempt's first meaningful token arrived.
     FirstToken {
@@ -92,20 +92,30 @@ pub struct Attempt {
     pub cost: Cost,
 }
 
+impl Attempt {
+    /// Whether something went wrong with it: one that another candidate overtook was in order.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.outcome.as_ref().is_err_and(|failure| failure.class != FailureClass::Overtaken)
+    }
+}
+
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// With a whole answer.
     Answered,
     /// Nobody could serve it: no attempt was made.
     NoRoute,
-    /// Every attempt failed before anything was delivered.
+    /// Every attempt failed, the last one before anything of it was delivered.
     Failed,
-    /// The answer broke off after a part of it had been delivered.
+    /// The answer broke off after a part of it had been delivered, and was not begun anew.
     Cut,
     /// The caller or an operator cancelled it.
     Cancelled,
+    /// The program ended before it did. Only the history knows of these.
+    Lost,
 }
 
 /// A request that ended.
@@ -121,7 +131,7 @@ pub struct Finished {
     pub why: Option<String>,
     /// From acceptance to the end.
     pub total: Duration,
-    /// Its attempts.
+    /// Its attempts, in the order in which they ended: where there is an answer, the last one gave it.
     pub attempts: Vec<Arc<Attempt>>,
 }
 

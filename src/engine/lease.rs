@@ -1,19 +1,26 @@
 //! A permit that cannot be lost: whatever becomes of an attempt, its place and its money come back.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Admission, Ask, Message, Settled};
-use crate::domain::fleet::Permit;
+use super::actor::{Admission, Ask, Granted, Leave, Message, Settled};
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
 pub(super) struct Lease {
-    held: Option<(Permit, OwnedPermit<Message>)>,
+    held: Option<(Leave, OwnedPermit<Message>)>,
     kill: CancellationToken,
+    written: Option<oneshot::Receiver<()>>,
 }
+
+/// How long an attempt waits for its entry in the ledger to be written. The operating system takes it in microseconds; where
+/// the disk hangs, the attempt goes ahead, for no request is to wait for a disk. Only `kill -9` in that very moment can lose
+/// its entry then.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Lease {
     /// Asks the actor for leave. A slot in its inbox is taken beforehand, so that the last word on the attempt always has
@@ -25,7 +32,9 @@ impl Lease {
         inbox.send(Message::Admit { ask, reply }).await.map_err(|_| Refused::Closed)?;
         let answer = (&mut waiting.answer).await;
         match (answer, waiting.slot.take()) {
-            (Ok(Ok((permit, kill))), Some(slot)) => Ok(Self { held: Some((permit, slot)), kill }),
+            (Ok(Ok(Granted { admitted, kill, written })), Some(slot)) => {
+                Ok(Self { held: Some((admitted, slot)), kill, written })
+            }
             (Ok(Err(rejection)), _) => Err(Refused::Rejected(rejection)),
             (Ok(Ok(_)) | Err(_), _) => Err(Refused::Closed),
         }
@@ -33,7 +42,14 @@ impl Lease {
 
     /// Whether a prompt sent under this lease leaves this machine. Spent leases lead outside.
     pub fn reach(&self) -> Reach {
-        self.held.as_ref().map_or(Reach::Outside, |(permit, _)| permit.reach)
+        self.held.as_ref().map_or(Reach::Outside, |(admitted, _)| admitted.permit.reach)
+    }
+
+    /// Waits until the ledger knows of the attempt, so that it is booked whatever becomes of this program.
+    pub async fn written(&mut self) {
+        if let Some(written) = self.written.take() {
+            drop(tokio::time::timeout(PATIENCE, written).await);
+        }
     }
 
     /// Cancelled when an operator takes what is in flight off the leased model.
@@ -43,16 +59,16 @@ impl Lease {
 
     /// Books what the attempt came to.
     pub fn settle(mut self, settled: Settled) {
-        if let Some((permit, slot)) = self.held.take() {
-            slot.send(Message::Settle { permit, settled: Box::new(settled) });
+        if let Some((admitted, slot)) = self.held.take() {
+            slot.send(Message::Settle { admitted, settled: Box::new(settled) });
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some((permit, slot)) = self.held.take() {
-            slot.send(Message::Release(permit));
+        if let Some((admitted, slot)) = self.held.take() {
+            slot.send(Message::Release(admitted));
         }
     }
 }
@@ -68,16 +84,19 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
         self.answer.close();
-        if let Ok(Ok((permit, _))) = self.answer.try_recv() {
-            slot.send(Message::Release(permit));
+        if let Ok(Ok(granted)) = self.answer.try_recv() {
+            slot.send(Message::Release(granted.admitted));
         }
     }
 }
 
-/// Leave was not given.
+/// Leave was not given, or is not needed.
 pub(super) enum Refused {
     Rejected(Rejection),
+    /// The engine is shutting down.
     Closed,
+    /// The caller went away, or another attempt answers.
+    Unwanted,
 }
 
 #[cfg(test)]
@@ -87,9 +106,11 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::domain::fleet::Fleet;
+    use crate::domain::fleet::{self, Fleet};
+    use crate::domain::id::RequestId;
     use crate::domain::money::Money;
     use crate::domain::spend::{Day, Spend};
+    use crate::domain::task::Task;
     use crate::domain::tier::Tier;
     use crate::domain::time::Timestamp;
 
@@ -98,18 +119,32 @@ mod tests {
         let backends = super::super::tests::backends();
         let mut fleet = Fleet::new(backends, Spend::new(Timestamp(0), Day(0), None));
         let (inbox, mut messages) = tokio::sync::mpsc::channel(4);
-        let ask =
-            Ask { backend: Tier::Claude.name().into(), model: "model".into(), reserve: Money(100), last_resort: false };
+        let ask = Ask {
+            ask: fleet::Ask {
+                backend: Tier::Claude.name().into(),
+                model: "model".into(),
+                caller: "test".into(),
+                reserve: Money(100),
+                last_resort: false,
+                turn: fleet::Turn::First,
+            },
+            request: RequestId(uuid::Uuid::nil()),
+            number: 1,
+            task: Task::Code,
+        };
         {
             let mut asking = pin!(Lease::acquire(&inbox, ask));
             assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             let Some(Message::Admit { ask, reply }) = messages.recv().await else { panic!("leave is asked for") };
-            let admitted = fleet.admit(&ask.backend, &ask.model, ask.reserve, ask.last_resort, Timestamp(0));
-            let admitted = admitted.map(|permit| (permit, CancellationToken::new()));
+            let admitted = fleet.admit(&ask.ask, Timestamp(0)).map(|permit| Granted {
+                admitted: Leave::without_entry(permit),
+                kill: CancellationToken::new(),
+                written: None,
+            });
             assert!(reply.send(admitted).is_ok(), "the asker is still there");
         }
-        let Ok(Message::Release(permit)) = messages.try_recv() else { panic!("the permit is lost") };
-        fleet.release(permit, Timestamp(0));
+        let Ok(Message::Release(admitted)) = messages.try_recv() else { panic!("the permit is lost") };
+        fleet.release(admitted.permit, Timestamp(0));
         assert_eq!(fleet.spend.reserved, Money::ZERO);
     }
 }

@@ -3,12 +3,18 @@
 mod actor;
 mod answer;
 mod attempt;
+mod books;
 mod call;
+mod chain;
 mod clock;
 mod command;
 mod fact;
 mod lease;
+mod pace;
 mod probe;
+mod race;
+mod report;
+mod sending;
 mod snapshot;
 mod start;
 pub mod warnings;
@@ -39,6 +45,8 @@ use crate::domain::privacy::Guarded;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::{Constraints, Request};
 use crate::provider::Client;
+use crate::store::journal::Journal;
+use crate::store::record::{Ended, Record, RequestRow};
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
 pub use call::{Batch, Call};
@@ -48,13 +56,25 @@ pub use fact::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, Opera
 pub use snapshot::Snapshot;
 pub use start::Options;
 
-/// How an answer is wanted.
+/// How an answer is wanted, and so what becomes of one that breaks off after a part of it was handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Piece by piece.
+    /// Piece by piece, to somebody who passes the pieces on for good: the first one commits, and an answer that breaks off
+    /// ends in an error.
     Streamed,
-    /// Whole: the provider is asked for it in one piece where the protocol allows.
+    /// Piece by piece, to somebody who can take back what was shown: an answer that breaks off is begun anew by the next
+    /// candidate.
+    Revocable,
+    /// Whole: the provider is asked for it in one piece where the protocol allows. One that breaks off is begun anew.
     Whole,
+}
+
+impl Delivery {
+    /// Whether an answer can be begun anew after a part of it was handed on.
+    #[must_use]
+    pub const fn can_be_taken_back(self) -> bool {
+        !matches!(self, Self::Streamed)
+    }
 }
 
 /// The routing engine. Clones share one engine.
@@ -89,6 +109,15 @@ struct Shared {
     background: TaskTracker,
     stop: CancellationToken,
     stop_actor: CancellationToken,
+    /// What is kept of all this; `None` where nothing is.
+    store: Option<Keeping>,
+}
+
+/// The store, as far as requests and the end have to do with it.
+struct Keeping {
+    journal: Journal,
+    folding: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// An engine that nobody holds any more stops by itself.
@@ -96,6 +125,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.stop.cancel();
         self.stop_actor.cancel();
+        if let Some(store) = &self.store {
+            store.stop.cancel();
+        }
     }
 }
 
@@ -107,6 +139,25 @@ impl Shared {
     /// Tells a fact. Nobody listening is no error.
     fn tell(&self, fact: Fact) {
         drop(self.facts.send(fact));
+    }
+
+    /// Tells of a decision, and writes it down.
+    fn decided(&self, decision: &Arc<Decision>) {
+        if let Some(Keeping { journal, .. }) = &self.store {
+            journal.write(Record::Request(RequestRow::of(decision)));
+            if let Some(found) = books::findings(decision) {
+                journal.write(found);
+            }
+        }
+        self.tell(Fact::Decided(Arc::clone(decision)));
+    }
+
+    /// Tells that a request has ended, and writes it down.
+    fn finished(&self, finished: Finished) {
+        if let Some(Keeping { journal, .. }) = &self.store {
+            journal.write(Record::Ended(Ended::of(&finished)));
+        }
+        self.tell(Fact::Finished(Arc::new(finished)));
     }
 
     /// Logs an attempt's performance, where the configuration asks for it.
@@ -213,16 +264,16 @@ impl Engine {
         let decision = Arc::new(decision);
         let id = request.id;
         shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        shared.tell(Fact::Decided(Arc::clone(&decision)));
+        shared.decided(&decision);
         if decision.candidates.is_empty() {
-            shared.tell(Fact::Finished(Arc::new(Finished {
+            shared.finished(Finished {
                 request: id,
                 at: shared.clock.now(),
                 outcome: Outcome::NoRoute,
                 why: Some(decision.headline()),
                 total: Duration::ZERO,
                 attempts: Vec::new(),
-            })));
+            });
             return Err(CallError::NoRoute(decision));
         }
         let cancel = shared.abort.child_token();
@@ -273,6 +324,11 @@ impl Engine {
         shared.stop_actor.cancel();
         shared.background.close();
         shared.background.wait().await;
+        if let Some(store) = &shared.store {
+            store.journal.close().await;
+            store.stop.cancel();
+            store.folding.wait().await;
+        }
     }
 }
 
@@ -283,13 +339,13 @@ async fn guarded_against_defects(shared: Arc<Shared>, request: RequestId, work: 
     if AssertUnwindSafe(work.run()).catch_unwind().await.is_err() {
         tracing::error!(%request, "a request ended in a panic");
         drop(shared.inbox.send(Message::Ended { request, answered_by: None }).await);
-        shared.tell(Fact::Finished(Arc::new(Finished {
+        shared.finished(Finished {
             request,
             at: shared.clock.now(),
             outcome: Outcome::Failed,
             why: Some(CallError::Defect.to_string()),
             total: started.elapsed(),
             attempts: Vec::new(),
-        })));
+        });
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::domain::fleet::Fleet;
 use crate::domain::policy::Policy;
 use crate::domain::time::Timestamp;
+use crate::store::keeper::Status;
 use crate::telemetry::Telemetry;
 
 /// The engine's state at one moment.
@@ -28,4 +29,7 @@ pub struct Snapshot {
     pub accepted: u64,
     /// Requests being worked on.
     pub in_flight: u32,
+    /// How the store is.
+    #[serde(skip)]
+    pub store: Status,
 }

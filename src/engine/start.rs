@@ -8,15 +8,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::actor::{Actor, Counters};
+use super::books::Books;
 use super::clock::Clock;
 use super::probe::Prober;
 use super::snapshot::Snapshot;
-use super::{Engine, FACTS, INBOX, Shared};
+use super::{Engine, FACTS, INBOX, Keeping, Shared};
 use crate::config::Config;
-use crate::domain::fleet::{Backend, Fleet, KeyState};
+use crate::domain::fleet::{AdminState, Backend, Fleet, KeyState};
 use crate::domain::id::BackendId;
 use crate::domain::spend::Spend;
+use crate::domain::tier::{Target, Tier};
+use crate::domain::time::Timestamp;
 use crate::provider::{Client, ConnectError, connect};
+use crate::store::keeper::{Status, Store};
 use crate::telemetry::nvml::NvmlSource;
 use crate::telemetry::{self, GpuSource, Refresh, Sources, Telemetry};
 
@@ -30,11 +34,13 @@ pub struct Options {
     pub local_gpu: Option<Box<dyn GpuSource>>,
     /// Whether the machines are read at all: a command that ends after one request has no use for it.
     pub telemetry: bool,
+    /// Where everything is kept from run to run; nothing is, where absent.
+    pub store: Option<Store>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Clock::system(), simulated: false, local_gpu: None, telemetry: true }
+        Self { clock: Clock::system(), simulated: false, local_gpu: None, telemetry: true, store: None }
     }
 }
 
@@ -48,6 +54,7 @@ pub(super) struct Parts {
     pub stop: CancellationToken,
     pub clock: Clock,
     pub simulated: bool,
+    pub store: Option<Store>,
 }
 
 impl Engine {
@@ -57,7 +64,7 @@ impl Engine {
     ///
     /// A backend's URL, key or headers are of no use.
     pub fn start(config: Config, options: Options) -> Result<Self, ConnectError> {
-        let Options { clock, simulated, local_gpu, telemetry } = options;
+        let Options { clock, simulated, local_gpu, telemetry, store } = options;
         let clients = config
             .backends
             .iter()
@@ -75,16 +82,22 @@ impl Engine {
         };
         let now = clock.clone();
         let telemetry = telemetry::spawn(sources, move || now.now(), &background, stop.clone());
-        Ok(Self::assemble(Parts { config, clients, telemetry, refresh, background, stop, clock, simulated }))
+        Ok(Self::assemble(Parts { config, clients, telemetry, refresh, background, stop, clock, simulated, store }))
     }
 
     /// Assembles an engine and sets its actor and its probes to work.
     pub(super) fn assemble(parts: Parts) -> Self {
-        let Parts { config, clients, telemetry, refresh, background, stop, clock, simulated } = parts;
+        let Parts { config, clients, telemetry, refresh, background, stop, clock, simulated, store } = parts;
         let now = clock.now();
         let backends = config.backends.iter().map(|one| Backend::new(one.spec.clone(), one.models.clone())).collect();
-        let spend = Spend::new(now, clock.day(now), config.cost_limit_daily);
-        let fleet = Arc::new(Fleet::new(backends, spend));
+        let spend = Spend::new(now, clock.day(now), config.cost_limit_daily).with_budgets(config.budgets.clone());
+        let mut fleet = Fleet::new(backends, spend);
+        let (books, store) = match store.map(|store| keep(store, &clock, &mut fleet)) {
+            Some((books, keeping)) => (Some(books), Some(keeping)),
+            None => (None, None),
+        };
+        let draining = under_way(&fleet, now);
+        let fleet = Arc::new(fleet);
         let policy = Arc::new(config.policy);
         let (snapshot_sender, snapshots) = watch::channel(Arc::new(Snapshot {
             at: now,
@@ -95,6 +108,7 @@ impl Engine {
             telemetry: Arc::clone(&telemetry.borrow()),
             accepted: 0,
             in_flight: 0,
+            store: Status::default(),
         }));
         let (facts, _) = broadcast::channel(FACTS);
         let (inbox, messages) = mpsc::channel(INBOX);
@@ -114,8 +128,11 @@ impl Engine {
             clock: clock.clone(),
             in_flight: HashMap::new(),
             kill: HashMap::new(),
-            draining: Vec::new(),
+            draining,
             answered: VecDeque::new(),
+            books,
+            store: Status::default(),
+            prices: Arc::from(config.prices.date().unwrap_or_default()),
         };
         background.spawn(actor.run(stop_actor.clone()));
         for one in &config.backends {
@@ -151,7 +168,30 @@ impl Engine {
                 background,
                 stop,
                 stop_actor,
+                store,
             }),
         }
     }
+}
+
+/// Takes up what a store has kept, and sets its folding to work.
+fn keep(store: Store, clock: &Clock, fleet: &mut Fleet) -> (Books, Keeping) {
+    let (journal, kept, news, owner, keeper) = store.into_parts();
+    let books = Books::begin(journal.clone(), kept, news, owner, clock.clone(), fleet);
+    let (folding, stop) = (TaskTracker::new(), CancellationToken::new());
+    folding.spawn(keeper.run(stop.clone()));
+    folding.close();
+    (books, Keeping { journal, folding, stop })
+}
+
+/// What an earlier run left drained: with nothing in flight, it is drained.
+fn under_way(fleet: &Fleet, now: Timestamp) -> Vec<(Target, Timestamp)> {
+    let tiers = Tier::ALL.into_iter().map(Target::Tier);
+    let backends = fleet.backends.iter().map(|backend| Target::Backend(backend.spec.id.clone()));
+    let wanted = |target: &Target| fleet.admin(target).map(|admin| (admin.state_at(now), admin.since));
+    let drained = |target: Target| match wanted(&target) {
+        Some((AdminState::Ready, _)) | None => None,
+        Some((_, since)) => Some((target, since)),
+    };
+    tiers.chain(backends).filter_map(drained).collect()
 }

@@ -11,8 +11,10 @@ use crate::domain::fleet::{AdminState, Backend, KeyState, Trouble};
 use crate::domain::health::Health;
 use crate::domain::money::Money;
 use crate::domain::rejection::Rejection;
+use crate::domain::spend::Action;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
+use crate::store::keeper::Status;
 
 /// How grave a warning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,6 +61,7 @@ pub fn warnings(snapshot: &Snapshot, probe_every: Duration, zone: &TimeZone, now
     }
     operator_warnings(snapshot, now, &mut found);
     money_warnings(snapshot, zone, now, &mut found);
+    store_warnings(snapshot, &mut found);
     machine_warnings(snapshot, &mut found);
     found.sort_by_key(|warning| warning.severity);
     found
@@ -161,7 +164,7 @@ fn operator_warnings(snapshot: &Snapshot, now: Timestamp, found: &mut Vec<Warnin
 fn money_warnings(snapshot: &Snapshot, zone: &TimeZone, now: Timestamp, found: &mut Vec<Warning>) {
     let spend = &snapshot.fleet.spend;
     if let Some(limit) = spend.daily_limit.filter(|limit| *limit > Money::ZERO) {
-        let percent = i128::from(spend.today_total().0) * 100 / i128::from(limit.0);
+        let percent = i128::from(spend.today_charged().0) * 100 / i128::from(limit.0);
         if percent >= 100 {
             let words = format!("today's limit of {limit} is used up: only what costs nothing still serves");
             warn(found, Severity::Critical, None, words, "raise cost_limit_daily, or wait for tomorrow");
@@ -175,10 +178,33 @@ fn money_warnings(snapshot: &Snapshot, zone: &TimeZone, now: Timestamp, found: &
             warn(found, Severity::Warning, None, words, "raise cost_limit_daily, or optimise for cost");
         }
     }
+    for budget in &spend.budgets {
+        let percent = i128::from(budget.charged().0) * 100 / i128::from(budget.limit.0.max(1));
+        let (severity, words) = match (percent, budget.action) {
+            (100.., Action::Refuse) => {
+                (Severity::Critical, format!("{budget} of {} is used up: what falls under it is refused", budget.limit))
+            }
+            (100.., Action::Warn) => (Severity::Warning, format!("{budget} of {} is passed", budget.limit)),
+            (BUDGET_WARN.., _) => (Severity::Warning, format!("{percent} % of {budget} of {} is used", budget.limit)),
+            _ => continue,
+        };
+        warn(found, severity, None, words, "raise it in [[budgets]], or wait until it begins anew");
+    }
     let unpriced: u32 = spend.session.iter().map(|tier| tier.unknown).sum();
     if unpriced > 0 && spend.daily_limit.is_some() {
         let words = format!("{unpriced} attempts have no known cost, so the daily limit does not see them");
         warn(found, Severity::Notice, None, words, "give their models a price");
+    }
+}
+
+fn store_warnings(snapshot: &Snapshot, found: &mut Vec<Warning>) {
+    let Status { stuck, behind } = &snapshot.store;
+    if let Some(why) = stuck {
+        let words = format!("the ledger cannot be written: {why}. What is booked waits in memory");
+        warn(found, Severity::Critical, None, words, "make room on the disk, or mend its rights");
+    } else if let Some(why) = behind {
+        let words = format!("the database cannot be written, and the journal keeps everything: {why}");
+        warn(found, Severity::Warning, None, words, "make room on the disk, or end what holds the database");
     }
 }
 
@@ -218,7 +244,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::fleet::{Admin, BackendSpec, Fleet, ModelSpec, Pin, PinScope, Protocol, Timeouts};
+    use crate::domain::fleet::{Admin, BackendSpec, Fleet, ModelSpec, Pin, PinScope, Protocol, Timeouts, Timer};
     use crate::domain::machine::{GpuReadings, GpuSample};
     use crate::domain::money::{Cost, CostBasis};
     use crate::domain::policy::Policy;
@@ -244,7 +270,7 @@ mod tests {
             reach: Reach::Inside,
             key: KeyState::NotNeeded,
             max_in_flight: None,
-            timeouts: Timeouts { connect: wait, first_token: wait, stall: wait },
+            timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
             default_pricing: Pricing::Free,
         };
         let mut backend = Backend::new(spec, vec![("m".into(), ModelSpec::default())]);
@@ -262,6 +288,7 @@ mod tests {
             telemetry: Arc::new(Telemetry::default()),
             accepted: 0,
             in_flight: 0,
+            store: Default::default(),
         }
     }
 
@@ -326,7 +353,7 @@ mod tests {
     fn money_that_runs_out_and_money_that_runs_away() {
         let mut found = snapshot(vec![backend("one")]);
         let spend = Arc::make_mut(&mut Arc::make_mut(&mut found.fleet).spend);
-        spend.settle(Tier::Claude, Money::ZERO, Cost::known(Money(850), CostBasis::Priced), None, NOW);
+        spend.book(Tier::Claude, Cost::known(Money(850), CostBasis::Priced), None, NOW);
         assert!(words(&found)[0].starts_with("85 % of today's limit"));
         let pod = GpuSample {
             name: "pod".into(),
@@ -346,7 +373,7 @@ mod tests {
         spend.daily_limit = Some(Money(10_000_000_000));
         // A dollar in the last five minutes: nine more last three quarters of an hour.
         let cost = Cost::known(Money(1_000_000_000), CostBasis::Priced);
-        spend.settle(Tier::Claude, Money::ZERO, cost, None, ago(10));
+        spend.book(Tier::Claude, cost, None, ago(10));
         let told = |zone: &TimeZone| {
             let all = warnings(&found, EVERY, zone, NOW).into_iter();
             all.map(|warning| (warning.severity, warning.words)).collect::<Vec<_>>()

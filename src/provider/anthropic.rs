@@ -252,6 +252,7 @@ impl Answer {
         match text(block, "type") {
             Some("tool_use") => {
                 let field = |name| text(block, name).unwrap_or_default().to_owned();
+                out.push(Event::Growing(field("name").len()));
                 self.calls.insert(index, (field("id"), field("name"), String::new()));
             }
             Some("text") => out.push(Event::Text(text(block, "text").unwrap_or_default().to_owned())),
@@ -268,6 +269,7 @@ impl Answer {
             Some("input_json_delta") => {
                 if let Some((_, _, json)) = self.calls.get_mut(&index) {
                     json.push_str(field("partial_json"));
+                    out.push(Event::Growing(field("partial_json").len()));
                 }
             }
             _ => {}

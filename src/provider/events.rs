@@ -110,11 +110,12 @@ impl<D: Decoder> Reading<D> {
     fn checked(&mut self, event: Event) -> Option<Result<Event, Failure>> {
         match &event {
             Event::Text(text) | Event::Thinking(text) if text.is_empty() => return None,
+            Event::Growing(0) => return None,
             Event::Text(_) | Event::Thinking(_) => self.said = true,
             Event::ToolCall(_) => (self.said, self.called) = (true, true),
             Event::Usage(usage) if self.usage == Some(*usage) => return None,
             Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Cost(_) | Event::Held(_) | Event::ColdStart(_) => {}
+            Event::Growing(_) | Event::Cost(_) | Event::Held(_) | Event::ColdStart(_) => {}
             Event::Done(finish) => {
                 let item = self.finish(*finish);
                 self.close();

@@ -104,12 +104,10 @@ impl Http {
             let (parsed, value) = parsed.ok_or_else(|| ConnectError::header(config, name))?;
             headers.insert(parsed, value);
         }
-        let timeouts = config.spec.timeouts;
         let mut builder = Client::builder()
             .default_headers(headers)
-            .connect_timeout(timeouts.connect)
-            // The engine's timers come first; this one ends what they miss. Never a total timeout: answers may be long.
-            .read_timeout(timeouts.first_token.max(timeouts.stall).saturating_add(Duration::from_secs(5)))
+            .connect_timeout(config.spec.timeouts.connect)
+            // No other timeout: how long an answer may take is the engine's to say, and every question has its own time.
             .tcp_nodelay(true)
             // A redirect would carry the prompt, and perhaps the key, to a place that nobody configured.
             .redirect(reqwest::redirect::Policy::none());
@@ -256,16 +254,19 @@ fn media_type(response: &Response) -> String {
     declared.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
-/// What went wrong before the head of an answer arrived.
+/// What went wrong before the head of an answer arrived. Whether nobody was there, or somebody hung up, is for a person to
+/// tell apart: the one is a service that does not run, the other one that fails.
 fn sending(error: &reqwest::Error) -> Failure {
-    let class = if error.is_builder() {
-        FailureClass::BadRequest
-    } else if error.is_timeout() && !error.is_connect() {
-        FailureClass::Silent
+    let cause = cause(error);
+    if error.is_builder() {
+        Failure::new(FailureClass::BadRequest, &cause)
+    } else if error.is_connect() {
+        Failure::new(FailureClass::Unreachable, &format!("no connection: {cause}"))
+    } else if error.is_timeout() {
+        Failure::new(FailureClass::Silent, &cause)
     } else {
-        FailureClass::Unreachable
-    };
-    Failure::new(class, &cause(error))
+        Failure::new(FailureClass::Unreachable, &format!("the connection broke before an answer: {cause}"))
+    }
 }
 
 /// What went wrong while an answer was read.

@@ -42,7 +42,7 @@ use connect::Sighting;
 pub use connect::{ConnectError, connect};
 
 /// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finish {
     /// The model had said all.
@@ -64,6 +64,8 @@ pub enum Event {
     Thinking(String),
     /// The model asks for a tool; arguments are whole and parsed.
     ToolCall(ToolCall),
+    /// So many bytes more of a tool call that is not whole yet: the answer moves, though nothing of it can be handed on.
+    Growing(usize),
     /// What was used so far; the last one counts.
     Usage(Usage),
     /// The gateway's own figure for the cost of the answer.
@@ -78,14 +80,25 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether the event is a part of the answer that a caller would see: what ends the wait for the first token, and
-    /// what cannot be taken back. Roles, pings and usage are not.
+    /// Whether the event is a part of the answer: what ends the wait for the first token. Roles, pings and usage are not.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
             Self::Text(text) | Self::Thinking(text) => !text.is_empty(),
             Self::ToolCall(_) => true,
+            Self::Growing(bytes) => *bytes > 0,
             Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Done(_) => false,
+        }
+    }
+
+    /// How much of the answer it brings, in bytes.
+    #[must_use]
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Thinking(text) => text.len(),
+            Self::ToolCall(call) => call.arguments.to_string().len(),
+            Self::Growing(bytes) => *bytes,
+            Self::Usage(_) | Self::Cost(_) | Self::Held(_) | Self::ColdStart(_) | Self::Done(_) => 0,
         }
     }
 }
@@ -96,6 +109,7 @@ impl std::fmt::Debug for Event {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Thinking(text) => write!(f, "Thinking({} bytes)", text.len()),
             Self::ToolCall(call) => write!(f, "ToolCall({})", call.name),
+            Self::Growing(bytes) => write!(f, "Growing({bytes} bytes)"),
             Self::Usage(usage) => write!(f, "{usage:?}"),
             Self::Cost(cost) => write!(f, "Cost({cost})"),
             Self::Held(held) => write!(f, "Held({held:?})"),

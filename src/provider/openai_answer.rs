@@ -48,8 +48,13 @@ impl Answer {
             return Err(failure);
         }
         if let Some(choice) = chunk.pointer("/choices/0") {
-            let piece = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
-            self.piece(piece, out);
+            match choice.get("delta") {
+                Some(delta) => {
+                    let grown = self.piece(delta, out);
+                    out.push(Event::Growing(grown));
+                }
+                None => _ = self.piece(choice.get("message").unwrap_or(&Value::Null), out),
+            }
             match text(choice, "finish_reason") {
                 // xAI ends tool calls with an empty reason.
                 Some("") if self.calls.is_empty() => {}
@@ -70,7 +75,8 @@ impl Answer {
         Ok(())
     }
 
-    fn piece(&mut self, piece: &Value, out: &mut Vec<Event>) {
+    /// Takes in a part of the message. Returns by how many bytes its tool calls grew.
+    fn piece(&mut self, piece: &Value, out: &mut Vec<Event>) -> usize {
         for field in ["reasoning_content", "reasoning"] {
             if let Some(thought) = text(piece, field).filter(|thought| !thought.is_empty()) {
                 out.push(Event::Thinking(thought.to_owned()));
@@ -86,12 +92,11 @@ impl Answer {
             _ => {}
         }
         self.refused |= text(piece, "refusal").is_some_and(|refusal| !refusal.is_empty());
-        for call in piece.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-            self.grow(call);
-        }
+        let calls = piece.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
+        calls.map(|call| self.grow(call)).sum()
     }
 
-    fn grow(&mut self, piece: &Value) {
+    fn grow(&mut self, piece: &Value) -> usize {
         let index = count(piece, "/index");
         let id = text(piece, "id").unwrap_or_default();
         // Without an index, an id begins the next call.
@@ -105,6 +110,7 @@ impl Answer {
             self.calls.len() - 1
         });
         let call = &mut self.calls[at];
+        let before = call.name.len() + call.arguments.len();
         if call.id.is_empty() {
             id.clone_into(&mut call.id);
         }
@@ -117,6 +123,7 @@ impl Answer {
             Some(whole @ Value::Object(_)) => call.arguments = whole.to_string(),
             _ => {}
         }
+        (call.name.len() + call.arguments.len()).saturating_sub(before)
     }
 
     fn hand_on_calls(&mut self, out: &mut Vec<Event>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! A wire that plays a script, for tests of the engine: what an upstream does, without an upstream.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ pub(crate) struct Scripted {
     plays: Arc<Mutex<VecDeque<Play>>>,
     seen: Arc<Mutex<Vec<String>>>,
     health: Arc<Mutex<Health>>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Scripted {
@@ -63,6 +65,7 @@ impl Scripted {
             plays: Arc::new(Mutex::new(plays.into_iter().collect())),
             seen: Arc::default(),
             health: Arc::new(Mutex::new(Health::Up)),
+            open: Arc::default(),
         }
     }
 
@@ -78,6 +81,11 @@ impl Scripted {
         self.seen.lock().expect("no panic under this lock").clone()
     }
 
+    /// How many answers are being given: begun, and neither ended nor let go of by their reader.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
         *self.health.lock().expect("no panic under this lock") = health;
     }
@@ -90,10 +98,18 @@ impl Wire for Scripted {
             let mut plays = self.plays.lock().expect("no panic under this lock");
             if plays.len() > 1 { plays.pop_front() } else { plays.front().cloned() }
         };
+        let open = Open::count(&self.open);
         Box::pin(async move {
             match play.unwrap_or_else(|| Play::answer("ok")) {
                 Play::Refuse(failure) => Err(failure),
-                Play::Steps(steps) => Ok(stream::iter(steps).filter_map(act).boxed()),
+                Play::Steps(steps) => {
+                    // The stream holds it until it is dropped.
+                    let act = move |step| {
+                        let _ = &open;
+                        act(step)
+                    };
+                    Ok(stream::iter(steps).filter_map(act).boxed())
+                }
             }
         })
     }
@@ -101,6 +117,22 @@ impl Wire for Scripted {
     fn probe(&self) -> BoxFuture<'_, Result<Sighting, Failure>> {
         let health = *self.health.lock().expect("no panic under this lock");
         Box::pin(async move { Ok(Sighting::new(health, "")) })
+    }
+}
+
+/// Counts an answer for as long as it lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn count(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -45,6 +45,14 @@ impl Telemetry {
         let rented = self.runpod.samples().iter().filter(|gpu| gpu.billed && !gpu.charged_per_request);
         rented.filter_map(|gpu| gpu.hourly).sum()
     }
+
+    /// What serverless workers that run cost per hour now, at work or idle: requests are charged for the time that they take
+    /// of it, and the rest is part of the bill.
+    #[must_use]
+    pub fn workers_per_hour(&self) -> Money {
+        let workers = self.runpod.samples().iter().filter(|gpu| gpu.billed && gpu.charged_per_request);
+        workers.filter_map(|gpu| gpu.hourly).sum()
+    }
 }
 
 impl Default for Telemetry {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::at_work::AtWork;
 use crate::domain::decision::Decision;
 use crate::domain::id::RequestId;
 use crate::domain::judgement::Judgement;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::rejection::Rejection;
 use crate::domain::time::Timestamp;
-use crate::engine::{Attempt, Dispatched, Drained, Fact, Finished, HealthChange, OperatorAction, Outcome};
+use crate::engine::{Attempt, Drained, Fact, Finished, HealthChange, OperatorAction, Outcome};
 
 /// Rows kept.
 const ROWS: usize = 2_000;
@@ -26,9 +27,9 @@ pub struct RequestRow {
     pub id: RequestId,
     /// Where it went and why.
     pub decision: Arc<Decision>,
-    /// The attempt under way, or the last one.
-    pub dispatched: Option<Dispatched>,
-    /// The time to first token of that attempt.
+    /// Who is at work on it, or was last.
+    pub at_work: AtWork,
+    /// The time to first token of the attempt under way, or of the last one.
     pub first_token: Option<Duration>,
     /// Attempts that ended.
     pub attempts: Vec<Arc<Attempt>>,
@@ -184,7 +185,7 @@ impl Feed {
                 let row = RequestRow {
                     id,
                     decision,
-                    dispatched: None,
+                    at_work: AtWork::default(),
                     first_token: None,
                     attempts: Vec::new(),
                     finished: None,
@@ -195,11 +196,17 @@ impl Feed {
             }
             Fact::Dispatched(sent) => self.on_request(sent.request, |row| {
                 row.first_token = None;
-                row.dispatched = Some(sent);
+                row.at_work.sent(sent);
             }),
-            Fact::FirstToken { request, after, .. } => self.on_request(request, |row| row.first_token = Some(after)),
+            Fact::FirstToken { request, attempt, after } => self.on_request(request, |row| {
+                row.at_work.answers(attempt);
+                row.first_token = Some(after);
+            }),
             Fact::Attempted(attempt) => self.on_request(attempt.request, |row| {
-                row.first_token = attempt.first_token;
+                row.at_work.ended(attempt.number);
+                if row.at_work.current().is_none_or(|current| current.attempt == attempt.number) {
+                    row.first_token = attempt.first_token;
+                }
                 row.attempts.push(attempt);
             }),
             Fact::Finished(finished) => self.on_request(finished.request, |row| {

@@ -12,6 +12,7 @@
 mod act;
 pub mod action;
 pub mod app;
+pub mod at_work;
 pub mod backing;
 pub mod clipboard;
 pub mod feed;
@@ -30,6 +31,7 @@ mod summary;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod turn;
 pub mod undo;
 pub mod view;
 pub mod widgets;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::domain::fleet::{KeyState, Protocol};
+use crate::domain::fleet::{KeyState, Protocol, Timer};
 use crate::domain::id::ModelId;
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
@@ -136,7 +136,7 @@ fn settings_override_each_other_in_order_and_say_where_they_come_from() {
     assert_eq!((config.log_performance, config.ui.read_only), (false, true));
     assert_eq!(config.log.level, "llm_call=debug");
     assert_eq!(config.policy.max_attempts, 7);
-    assert_eq!(backend(&loaded, "ollama").spec.timeouts.stall, Duration::from_millis(9));
+    assert_eq!(backend(&loaded, "ollama").spec.timeouts.stall, Timer::Set(Duration::from_millis(9)));
     assert_eq!(entry(&loaded, "default_tier"), ("\"litellm\"", "env LLM_CALL_DEFAULT_TIER".to_owned()));
     assert_eq!(entry(&loaded, "max_attempts"), ("7", "file:2".to_owned()));
     assert_eq!(entry(&loaded, "tiers.local.stall_timeout_ms"), ("9", "file:5".to_owned()));
@@ -286,4 +286,24 @@ fn rules_and_the_guard_are_taken_over() {
     let rule = &loaded.config.policy.rules[&Task::Code];
     assert_eq!((rule.tiers.len(), rule.model.as_ref().map(ModelId::as_str)), (4, Some("sonnet")));
     assert_eq!(loaded.config.policy.guard.of(FindingKind::Phone), Handling::Allow);
+}
+
+#[test]
+fn a_wait_is_learnt_unless_somebody_set_it_for_the_tier() {
+    let waits = |file: &str| backend(&good(file, &[]), "ollama").spec.timeouts;
+    let (long, stall) = (Duration::from_secs(90), Duration::from_secs(30));
+    let unset = waits("");
+    assert_eq!((unset.first_token, unset.stall), (Timer::Learnt(long), Timer::Learnt(stall)));
+    // A value that happens to be the default is still somebody's word.
+    let set = waits("[tiers.local]\nfirst_token_timeout_ms = 90000");
+    assert_eq!((set.first_token, set.stall), (Timer::Set(long), Timer::Learnt(stall)));
+    let other = waits("[tiers.claude]\nfirst_token_timeout_ms = 7");
+    assert_eq!(other.first_token, Timer::Learnt(long));
+}
+
+#[test]
+fn hedging_is_off_until_it_is_asked_for() {
+    assert!(!good("", &[]).config.policy.hedge);
+    assert!(good("hedge = true", &[]).config.policy.hedge);
+    assert!(good("", &[("LLM_CALL_HEDGE", "on")]).config.policy.hedge);
 }

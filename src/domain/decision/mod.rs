@@ -21,6 +21,7 @@ use super::policy::{Policy, TierOrder};
 use super::privacy::Verdict;
 use super::rejection::{Capability, Rejection};
 use super::request::{Constraints, Optimize, Request};
+use super::spend::Purpose;
 use super::task::Task;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
@@ -189,7 +190,7 @@ impl Decision {
 pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp) -> Decision {
     let Matter { request, caller, constraints, analysis, verdict } = matter;
     let (order, basis) = tier_order(constraints, analysis.task, policy);
-    let judge = Judge { constraints, analysis, verdict, fleet, policy, order: &order, now };
+    let judge = Judge { caller, constraints, analysis, verdict, fleet, policy, order: &order, now };
     let mut candidates = Vec::with_capacity(fleet.backends.len());
     let mut rejected = Vec::with_capacity(fleet.backends.len());
     let mut last_resort = Vec::new();
@@ -242,6 +243,7 @@ fn tier_order(constraints: &Constraints, task: Task, policy: &Policy) -> (TierOr
 }
 
 struct Judge<'a> {
+    caller: &'a str,
     constraints: &'a Constraints,
     analysis: &'a Analysis,
     verdict: &'a Verdict,
@@ -333,7 +335,8 @@ impl Judge<'_> {
         }
         self.is_able(model).map_err(firm)?;
         let estimate = self.estimate(backend, model);
-        self.is_affordable(&estimate).map_err(firm)?;
+        let purpose = Purpose { tier: backend.spec.tier, model: &model.id, caller: self.caller };
+        self.is_affordable(&estimate, &purpose).map_err(firm)?;
         let candidate = self.candidate(backend, model, estimate);
         match self.fleet.model_routable(model, self.now) {
             Ok(()) => Ok(candidate),
@@ -359,7 +362,7 @@ impl Judge<'_> {
         }
     }
 
-    fn is_affordable(&self, estimate: &Estimate) -> Result<(), Rejection> {
+    fn is_affordable(&self, estimate: &Estimate, purpose: &Purpose<'_>) -> Result<(), Rejection> {
         let constraints = self.constraints;
         if let Some(limit_ms) = constraints.max_latency_ms
             && estimate.first_token_ms > limit_ms
@@ -367,11 +370,10 @@ impl Judge<'_> {
             let Estimate { first_token_ms: expected_ms, measured, .. } = *estimate;
             return Err(Rejection::TooSlow { expected_ms, measured, limit_ms });
         }
-        let left = self.fleet.spend.headroom();
-        match (estimate.cost_upper, constraints.max_cost, left) {
+        match (estimate.cost_upper, constraints.max_cost, self.fleet.spend.tightest(purpose)) {
             (Some(cost), Some(limit), _) if cost > limit => Err(Rejection::TooDear { cost, limit }),
-            (Some(cost), _, Some(left)) if cost > Money::ZERO && cost > left => {
-                Err(Rejection::OverBudget { cost, left })
+            (Some(cost), _, Some(short)) if cost > Money::ZERO && cost > short.left => {
+                Err(Rejection::over_budget(cost, short))
             }
             (None, Some(_), _) => Err(Rejection::PriceUnknown),
             (None, None, Some(_)) if !self.policy.allow_unpriced => Err(Rejection::PriceUnknown),
@@ -382,7 +384,7 @@ impl Judge<'_> {
     fn estimate(&self, backend: &Backend, model: &Model) -> Estimate {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
         let measured = model.summary.first_token.map(|found| found.p95);
-        let cold = model.loaded == Some(false) || backend.health == Health::Warming;
+        let cold = backend.is_cold(model);
         let loading = if cold { assumed.cold_start_ms } else { 0 };
         let first_token_ms = measured.unwrap_or(assumed.first_token_ms).saturating_add(loading);
         let output = self.analysis.output_tokens;

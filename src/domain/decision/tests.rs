@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::super::analysis::analyse;
-use super::super::fleet::{Admin, AdminState, BackendSpec, KeyState, ModelSpec, Pin, PinScope, Protocol, Timeouts};
+use super::super::fleet::{
+    Admin, AdminState, Ask, BackendSpec, KeyState, ModelSpec, Pin, PinScope, Protocol, Timeouts, Timer,
+};
 use super::super::health::ProbeReport;
 use super::super::latency::Sample;
 use super::super::price::{PerToken, PriceRow, Pricing, Rates};
@@ -36,8 +38,8 @@ fn backend(tier: Tier, name: &str, models: &[(&str, Pricing, &[Task])]) -> Backe
         max_in_flight: None,
         timeouts: Timeouts {
             connect: Duration::from_secs(1),
-            first_token: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            first_token: Timer::Set(Duration::from_secs(30)),
+            stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Unknown,
     };
@@ -170,7 +172,7 @@ fn a_model_that_an_inside_backend_has_run_elsewhere_is_outside() {
         assert!(decision.candidates.is_empty(), "{:?}", decision.candidates);
         assert_eq!(code_of(&decision, Tier::Local), code);
     }
-    let permit = fleet.admit(&"ollama".into(), &"big".into(), Money::ZERO, false, NOW).expect("it is up");
+    let permit = fleet.admit(&Ask::to("ollama", "big"), NOW).expect("it is up");
     assert_eq!(permit.reach, Reach::Outside);
     fleet.release(permit, NOW);
 }
@@ -217,8 +219,15 @@ fn an_ill_backend_is_the_last_resort_and_only_when_nothing_healthy_is_left() {
 #[test]
 fn measured_latency_counts_against_a_limit_once_there_is_any() {
     let mut fleet = fleet();
-    let permit = fleet.admit(&"ollama".into(), &"llama3:8b".into(), Money::ZERO, false, NOW).expect("it is up");
-    let sample = Sample { at: NOW, ok: true, first_token_ms: Some(450), total_ms: 900, tokens_per_second: None };
+    let permit = fleet.admit(&Ask::to("ollama", "llama3:8b"), NOW).expect("it is up");
+    let sample = Sample {
+        at: NOW,
+        ok: true,
+        first_token_ms: Some(450),
+        total_ms: 900,
+        tokens_per_second: None,
+        longest_pause_ms: None,
+    };
     let result = super::super::fleet::AttemptResult {
         sample: Some(sample),
         failure: None,

@@ -35,7 +35,7 @@ impl AdminState {
 }
 
 /// An operator's word on a part of the fleet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admin {
     /// What is wanted.
     pub state: AdminState,
@@ -105,7 +105,7 @@ impl std::fmt::Display for PinScope {
 }
 
 /// An operator's wish to have requests go to one part of the fleet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// Where to.
     pub target: Arc<Target>,

@@ -15,7 +15,7 @@ use super::super::money::{Cost, Money};
 use super::super::price::Pricing;
 use super::super::privacy::Reach;
 use super::super::rejection::Rejection;
-use super::super::spend::Day;
+use super::super::spend::{Day, Purpose, charge};
 use super::super::tier::{Target, Tier};
 use super::super::time::Timestamp;
 use super::super::usage::Usage;
@@ -42,11 +42,56 @@ pub struct Permit {
     /// Whether a prompt sent to the model leaves this machine, as known when leave was given: a probe may have found
     /// since the decision that somebody else's machine runs the model.
     pub reach: Reach,
+    /// Who asked.
+    pub caller: Arc<str>,
     /// The money set aside.
     pub reserved: Money,
+    /// Whether the model is paid by the time that it takes of a worker.
+    timed: bool,
     sent: Timestamp,
     backend_trial: Option<u64>,
     model_trial: Option<u64>,
+}
+
+impl Permit {
+    fn purpose(&self) -> Purpose<'_> {
+        Purpose { tier: self.tier, model: &self.model, caller: &self.caller }
+    }
+}
+
+/// What leave is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The backend.
+    pub backend: BackendId,
+    /// The model.
+    pub model: ModelId,
+    /// Who asks.
+    pub caller: Arc<str>,
+    /// The money to set aside.
+    pub reserve: Money,
+    /// Whether reasons of health count for nothing, because nobody else is left.
+    pub last_resort: bool,
+    /// Which of its request's attempts it is.
+    pub turn: Turn,
+}
+
+#[cfg(test)]
+impl Ask {
+    /// Leave to send a request that costs nothing.
+    pub fn to(backend: &str, model: &str) -> Self {
+        let (backend, model) = (backend.into(), model.into());
+        Self { backend, model, caller: "test".into(), reserve: Money::ZERO, last_resort: false, turn: Turn::First }
+    }
+}
+
+/// Which of its request's attempts one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first: it adds to what its tier takes of further ones.
+    First,
+    /// One more, after another failed or beside one that is slow: its tier has to have a retry left for it.
+    Further,
 }
 
 /// How an attempt ended.
@@ -90,31 +135,39 @@ impl Fleet {
         self.backends.iter_mut().find(|backend| backend.spec.id == *id).map(Arc::make_mut)
     }
 
-    /// Asks for leave to send one attempt, and sets `reserve` aside for it.
+    /// Asks for leave to send one attempt, and sets money aside for it.
     ///
     /// # Errors
     ///
-    /// The reason, if the backend or model went out of reach since the decision or the money is short. With
-    /// `last_resort`, reasons of health do not count.
-    pub fn admit(
-        &mut self,
-        backend: &BackendId,
-        model: &ModelId,
-        reserve: Money,
-        last_resort: bool,
-        now: Timestamp,
-    ) -> Result<Permit, Rejection> {
+    /// The reason, if the backend or model went out of reach since the decision, its tier has no retry left for a further
+    /// attempt, or the money is short.
+    pub fn admit(&mut self, ask: &Ask, now: Timestamp) -> Result<Permit, Rejection> {
+        let Ask { backend, model, caller, reserve, last_resort, turn } = ask;
+        let reserve = *reserve;
         let found = self.backend(backend).map(Arc::clone).ok_or(Rejection::OtherBackend)?;
         let one = found.model(model).ok_or(Rejection::ModelMissing)?;
         for checked in [self.backend_routable(&found, now), self.model_routable(one, now)] {
             match checked {
-                Err(rejection) if !(last_resort && rejection.is_about_health()) => return Err(rejection),
+                Err(rejection) if !(*last_resort && rejection.is_about_health()) => return Err(rejection),
                 Ok(()) | Err(_) => {}
             }
         }
-        Arc::make_mut(&mut self.spend)
-            .reserve(reserve)
-            .map_err(|left| Rejection::OverBudget { cost: reserve, left })?;
+        let tier = found.spec.tier;
+        if *turn == Turn::Further && !self.tiers[tier.index()].retries.is_enough(now) {
+            return Err(Rejection::RetriesSpent);
+        }
+        let timed = matches!(one.spec.pricing, Pricing::PerHour { .. });
+        let spend = Arc::make_mut(&mut self.spend);
+        let purpose = Purpose { tier, model, caller };
+        spend.reserve(reserve, &purpose).map_err(|short| Rejection::over_budget(reserve, short))?;
+        if timed {
+            spend.occupy(reserve);
+        }
+        let retries = &mut self.tiers[tier.index()].retries;
+        match turn {
+            Turn::First => retries.deposit(now),
+            Turn::Further => _ = retries.draw(now),
+        }
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;
         let backend_trial = backend_state.breaker.admit(now);
         let mut model_trial = None;
@@ -127,7 +180,9 @@ impl Fleet {
             backend: backend.clone(),
             model: model.clone(),
             reach: found.reach_of(one),
+            caller: Arc::clone(caller),
             reserved: reserve,
+            timed,
             sent: now,
             backend_trial,
             model_trial,
@@ -136,7 +191,11 @@ impl Fleet {
 
     /// Gives a permit back unused: the attempt never left.
     pub fn release(&mut self, permit: Permit, now: Timestamp) {
-        Arc::make_mut(&mut self.spend).release(permit.reserved);
+        let spend = Arc::make_mut(&mut self.spend);
+        spend.release(permit.reserved, &permit.purpose());
+        if permit.timed {
+            spend.vacate(permit.reserved, Money::ZERO);
+        }
         if let Some(backend) = self.backend_mut(&permit.backend) {
             backend.breaker.forget(permit.backend_trial, now);
             if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
@@ -148,7 +207,11 @@ impl Fleet {
 
     /// An attempt ended: books its cost, and draws from its outcome what it says about the backend.
     pub fn settle(&mut self, permit: Permit, result: &AttemptResult<'_>, now: Timestamp) {
-        Arc::make_mut(&mut self.spend).settle(permit.tier, permit.reserved, result.cost, result.usage, now);
+        let spend = Arc::make_mut(&mut self.spend);
+        spend.settle(&permit.purpose(), permit.reserved, result.cost, result.usage, now);
+        if permit.timed {
+            spend.vacate(permit.reserved, result.cost.amount.unwrap_or(Money::ZERO));
+        }
         if let Some(sample) = &result.sample {
             let tier = &mut self.tiers[permit.tier.index()];
             Arc::make_mut(&mut tier.history).push(sample);
@@ -157,7 +220,7 @@ impl Fleet {
         let Some(backend) = self.backend_mut(&permit.backend) else { return };
         if let Some(model) = backend.models.iter_mut().find(|model| model.id == permit.model) {
             model.gave_back(permit.sent);
-            model.book.add(result.cost, result.usage);
+            model.book.add(result.cost, result.usage, charge(permit.reserved, result.cost));
             if let Some(sample) = &result.sample {
                 Arc::make_mut(&mut model.history).push(sample);
                 model.summary = model.history.window.summary(now);
@@ -170,6 +233,31 @@ impl Fleet {
         match result.failure {
             None => backend.attempt_succeeded(&permit),
             Some(failure) => backend.attempt_failed(&permit, failure, now),
+        }
+    }
+
+    /// Takes up again what was measured before the program began. Returns whether the model is known.
+    pub fn remember(&mut self, tier: Tier, backend: &BackendId, model: &ModelId, sample: &Sample) -> bool {
+        Arc::make_mut(&mut self.tiers[tier.index()].history).push(sample);
+        let Some(found) = self.backend_mut(backend) else { return false };
+        Arc::make_mut(&mut found.window).push(*sample);
+        found.remember(model, sample)
+    }
+
+    /// The same for a model alone that a probe has found since.
+    pub fn remember_model(&mut self, backend: &BackendId, model: &ModelId, sample: &Sample) -> bool {
+        self.backend_mut(backend).is_some_and(|found| found.remember(model, sample))
+    }
+
+    /// Works out anew what the windows say.
+    pub fn summarise(&mut self, now: Timestamp) {
+        for tier in &mut self.tiers {
+            tier.summary = tier.history.window.summary(now);
+        }
+        for backend in &mut self.backends {
+            let backend = Arc::make_mut(backend);
+            backend.summary = backend.window.summary(now);
+            backend.models.iter_mut().for_each(|model| model.summary = model.history.window.summary(now));
         }
     }
 
@@ -274,6 +362,14 @@ fn forget_old(history: &mut Arc<History>, summary: &mut Summary, now: Timestamp)
         let window = &mut Arc::make_mut(history).window;
         window.forget_old(now);
         *summary = window.summary(now);
+    }
+}
+
+impl Backend {
+    fn remember(&mut self, model: &ModelId, sample: &Sample) -> bool {
+        let Some(one) = self.models.iter_mut().find(|one| one.id == *model) else { return false };
+        Arc::make_mut(&mut one.history).push(sample);
+        true
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod change;
+mod hold;
 #[cfg(test)]
 mod tests;
 
@@ -21,13 +22,16 @@ use super::money::Money;
 use super::price::Pricing;
 use super::privacy::Reach;
 use super::rejection::{Level, Rejection};
+use super::retries::RetryBudget;
 use super::spend::{Book, Spend};
 use super::task::Task;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
 
+pub use super::timeouts::{Timeouts, Timer};
 pub use admin::{Admin, AdminState, Pin, PinScope};
-pub use change::{AttemptResult, CommandError, Permit};
+pub use change::{Ask, AttemptResult, CommandError, Permit, Turn};
+pub use hold::{Hold, HoldKind};
 
 /// What a model can do and how it is paid for: configured, or found by a probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -148,17 +152,6 @@ impl Protocol {
     }
 }
 
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Timeouts {
-    /// To connect.
-    pub connect: Duration,
-    /// From dispatch to the first meaningful token.
-    pub first_token: Duration,
-    /// Between two pieces of an answer.
-    pub stall: Duration,
-}
-
 /// Whether a backend can be used as far as its key is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -252,6 +245,8 @@ pub struct TierState {
     pub history: Arc<History>,
     /// What the history's window said when it last changed.
     pub summary: Summary,
+    /// The further attempts that it takes, so that a bad hour multiplies nothing.
+    pub retries: RetryBudget,
 }
 
 /// The fleet.
@@ -278,6 +273,12 @@ impl Backend {
     #[must_use]
     pub fn model(&self, id: &ModelId) -> Option<&Model> {
         self.models.iter().find(|model| model.id == *id)
+    }
+
+    /// Whether a request for this model has to wait for a worker or for the model itself to be loaded.
+    #[must_use]
+    pub fn is_cold(&self, model: &Model) -> bool {
+        model.loaded == Some(false) || self.health == Health::Warming
     }
 
     /// Whether a prompt sent to this model leaves this machine. An Ollama on this machine can list models that run on
@@ -311,7 +312,12 @@ impl Fleet {
     /// A fleet of which nothing was observed yet.
     #[must_use]
     pub fn new(backends: Vec<Backend>, spend: Spend) -> Self {
-        let tier = || TierState { admin: Admin::default(), history: Arc::default(), summary: Summary::default() };
+        let tier = || TierState {
+            admin: Admin::default(),
+            history: Arc::default(),
+            summary: Summary::default(),
+            retries: RetryBudget::default(),
+        };
         Self {
             backends: backends.into_iter().map(Arc::new).collect(),
             tiers: [tier(), tier(), tier(), tier()],

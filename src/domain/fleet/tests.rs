@@ -27,8 +27,8 @@ fn fleet(limit: Option<Money>) -> Fleet {
         max_in_flight: None,
         timeouts: Timeouts {
             connect: Duration::from_secs(1),
-            first_token: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            first_token: Timer::Set(Duration::from_secs(30)),
+            stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Unknown,
     };
@@ -38,13 +38,14 @@ fn fleet(limit: Option<Money>) -> Fleet {
 
 fn attempt(fleet: &mut Fleet, cost: Cost, failure: Option<FailureClass>, at: Timestamp) {
     let failure = failure.map(|class| Failure::new(class, "scripted"));
-    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, true, at).expect("leave is given");
+    let permit = fleet.admit(&Ask { last_resort: true, ..Ask::to("one", "model") }, at).expect("leave is given");
     let sample = Sample {
         at,
         ok: failure.is_none(),
         first_token_ms: Some(5_000),
         total_ms: 9_000,
         tokens_per_second: Some(9.0),
+        longest_pause_ms: None,
     };
     let result = AttemptResult { sample: Some(sample), failure: failure.as_ref(), usage: None, cost };
     fleet.settle(permit, &result, at);
@@ -61,10 +62,36 @@ fn past_the_limit_what_costs_nothing_is_still_admitted() {
     let mut fleet = fleet(Some(Money(100)));
     // The true-up of what was in flight may pass the limit.
     attempt(&mut fleet, Cost::known(Money(150), CostBasis::Priced), None, NOW);
-    let free = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, NOW);
+    let free = fleet.admit(&Ask::to("one", "model"), NOW);
     fleet.release(free.expect("a free request adds nothing"), NOW);
-    let dear = fleet.admit(&"one".into(), &"model".into(), Money(1), false, NOW);
-    assert_eq!(dear, Err(Rejection::OverBudget { cost: Money(1), left: Money(-50) }));
+    let dear = fleet.admit(&Ask { reserve: Money(1), ..Ask::to("one", "model") }, NOW);
+    assert_eq!(dear, Err(Rejection::OverBudget { limit: "today's limit".into(), cost: Money(1), left: Money(-50) }));
+}
+
+#[test]
+fn a_tier_takes_so_many_further_attempts_and_refuses_the_rest_without_setting_money_aside() {
+    let mut fleet = fleet(Some(Money(1_000)));
+    let further = |fleet: &mut Fleet, at| {
+        fleet.admit(&Ask { reserve: Money(10), turn: Turn::Further, ..Ask::to("one", "model") }, at)
+    };
+    for _ in 0..50 {
+        let permit = further(&mut fleet, NOW).expect("a full budget");
+        fleet.release(permit, NOW);
+    }
+    assert_eq!(further(&mut fleet, NOW), Err(Rejection::RetriesSpent));
+    assert_eq!(fleet.spend.reserved, Money::ZERO);
+    // Two requests that begin here bring one retry; first attempts are never refused for it.
+    (0..2).for_each(|_| attempt(&mut fleet, Cost::UNKNOWN, None, NOW));
+    let permit = further(&mut fleet, NOW).expect("one was brought in");
+    fleet.release(permit, NOW);
+    assert_eq!(further(&mut fleet, NOW), Err(Rejection::RetriesSpent));
+    let dear = fleet.admit(
+        &Ask { reserve: Money(5_000), turn: Turn::Further, ..Ask::to("one", "model") },
+        NOW.after(Duration::from_secs(1)),
+    );
+    assert!(matches!(dear, Err(Rejection::OverBudget { .. })), "what is refused for another reason takes no retry");
+    let permit = further(&mut fleet, NOW.after(Duration::from_secs(1))).expect("a second brought one back");
+    fleet.release(permit, NOW);
 }
 
 #[test]
@@ -157,7 +184,7 @@ proptest! {
             at = Timestamp(at.0 + later);
             match step {
                 _ if held.is_empty() || step == 0 => {
-                    let permit = fleet.admit(&"one".into(), &"model".into(), Money::ZERO, false, at);
+                    let permit = fleet.admit(&Ask::to("one", "model"), at);
                     held.push((permit.expect("it is up"), at));
                 }
                 1 => fleet.release(held.remove(which.index(held.len())).0, at),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::super::analysis::{Analysis, analyse};
-use super::super::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use super::super::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use super::super::id::RequestId;
 use super::super::price::{PerToken, PriceRow, Pricing, Rates};
 use super::super::privacy::{Guarded, Reach, Verdict};
@@ -29,7 +29,7 @@ fn backend(tier: Tier) -> Backend {
         reach: if tier == Tier::Local { Reach::Inside } else { Reach::Outside },
         key: KeyState::NotNeeded,
         max_in_flight: None,
-        timeouts: Timeouts { connect: wait, first_token: wait, stall: wait },
+        timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
         default_pricing: Pricing::Unknown,
     };
     let base = Rates { input: PerToken(1_000_000), output: PerToken(10_000_000), ..Rates::default() };

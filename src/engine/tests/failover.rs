@@ -100,7 +100,7 @@ async fn the_only_tier_asked_for_is_tried_once_more_after_the_pause_it_wants() {
 #[tokio::test(start_paused = true)]
 async fn a_direct_call_fails_rather_than_moving_to_a_tier_it_did_not_ask_for() {
     let bench = Bench::new(failing(Play::refuse(FailureClass::ServerError)), ok(), ok(), ok());
-    assert!(matches!(bench.engine.claude("hi").await, Err(CallError::AllFailed(_))));
+    assert!(matches!(bench.engine.claude("hi").await, Err(CallError::AllFailed { .. })));
     let reply = bench.engine.claude("hi").or_fallback().await.expect("a fallback was allowed");
     assert_ne!(reply.ending.tier, Tier::Claude);
 }
@@ -161,7 +161,7 @@ async fn the_shortest_patience_asked_for_is_the_one_that_is_shown() {
     let bench = Bench::new(long(), long(), long(), Scripted::new([wait(2), Play::answer("at last")]));
     let reply = bench.engine.call("Explain quantum computing").await;
     // Four attempts are the limit of the policy.
-    assert!(matches!(reply, Err(CallError::AllFailed(_))));
+    assert!(matches!(reply, Err(CallError::AllFailed { .. })));
     let bench = Bench::with(long(), long(), long(), Scripted::new([wait(2), Play::answer("at last")]), |config| {
         config.policy.max_attempts = 5;
     });
@@ -259,4 +259,55 @@ async fn an_answer_that_does_not_end_is_ended() {
     let bench = Bench::new(failing(Play::Steps(vec![piece; 40])), ok(), ok(), ok());
     let end = bench.engine.claude("hi").stream().expect("there is a route").whole().await;
     assert!(matches!(end, Err(CallError::Cut(Failure { class: FailureClass::Garbled, .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_hour_of_one_tier_does_not_flood_the_next() {
+    // A hundred requests at once, before any breaker could open, and every first attempt fails.
+    let refuse = || failing(Play::refuse(FailureClass::ServerError));
+    let bench = Bench::new(refuse(), ok(), ok(), ok());
+    let calls = (0..100).map(|_| std::future::IntoFuture::into_future(bench.engine.call("Explain quantum computing")));
+    let replies = futures::future::join_all(calls).await;
+    assert_eq!(bench.claude.seen().len(), 100);
+    // Each of the other tiers takes fifty retries: those whom frontier does not take go to the next.
+    assert_eq!((bench.frontier.seen().len(), bench.gpu.seen().len()), (50, 50));
+    assert!(replies.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_retry_left_is_told_so() {
+    let refuse = || failing(Play::refuse(FailureClass::ServerError));
+    let bench = Bench::with(refuse(), ok(), ok(), ok(), |config| {
+        config.backends.retain(|one| matches!(one.spec.tier, Tier::Claude | Tier::Frontier));
+    });
+    let calls = (0..60).map(|_| std::future::IntoFuture::into_future(bench.engine.call("Explain quantum computing")));
+    let replies = futures::future::join_all(calls).await;
+    let errors: Vec<String> =
+        replies.iter().filter_map(|reply| reply.as_ref().err()).map(ToString::to_string).collect();
+    assert_eq!((bench.frontier.seen().len(), errors.len()), (50, 10));
+    for error in errors {
+        assert!(error.contains("scripted; frontier not asked: its retries are spent"), "{error}");
+    }
+    // A quiet second brings one back.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.engine.call("Explain quantum computing").await.expect("frontier answers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_during_a_pause_ends_the_request_at_once() {
+    let busy = Failure::new(FailureClass::RateLimited, "slow down").with_retry_after(Some(Duration::from_secs(8)));
+    let bench = Bench::new(failing(Play::Refuse(busy)), ok(), ok(), ok());
+    let mut facts = bench.engine.facts();
+    let mut answer = bench.engine.claude("hi").stream().expect("there is a route");
+    while !matches!(answer.next().await, Some(Progress::AttemptFailed(_))) {}
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = tokio::time::Instant::now();
+    drop(answer);
+    let finished = loop {
+        if let crate::engine::Fact::Finished(finished) = facts.recv().await.expect("facts come") {
+            break finished;
+        }
+    };
+    assert_eq!((finished.outcome, before.elapsed()), (crate::engine::Outcome::Cancelled, Duration::ZERO));
+    assert_eq!(bench.claude.seen().len(), 1);
 }

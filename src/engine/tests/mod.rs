@@ -1,9 +1,12 @@
 //! The engine over scripted upstreams, on paused time.
 
 mod failover;
+mod hedging;
 mod money;
 mod operator;
+mod patience;
 mod privacy;
+mod restart;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,8 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use super::start::Parts;
 use super::{Clock, Engine};
-use crate::config::{BackendConfig, Config, LogConfig, UiConfig};
-use crate::domain::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts};
+use crate::config::{BackendConfig, Config, LogConfig, StoreConfig, UiConfig};
+use crate::domain::fleet::{Backend, BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
@@ -65,6 +68,7 @@ impl Bench {
             stop: CancellationToken::new(),
             clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
             simulated: false,
+            store: None,
         });
         Self { engine, claude, local, gpu, frontier }
     }
@@ -88,12 +92,14 @@ fn config() -> Config {
     Config {
         policy: Policy::default(),
         cost_limit_daily: None,
+        budgets: Vec::new(),
         log_performance: false,
         backends: Tier::ALL.into_iter().map(backend).collect(),
         runpod: None,
         local_gpu: false,
         ui: UiConfig::default(),
         log: LogConfig::default(),
+        store: StoreConfig::default(),
         prices: Arc::default(),
     }
 }
@@ -121,8 +127,8 @@ fn backend(tier: Tier) -> BackendConfig {
             max_in_flight: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(1),
-                first_token: Duration::from_secs(10),
-                stall: Duration::from_secs(10),
+                first_token: Timer::Set(Duration::from_secs(10)),
+                stall: Timer::Set(Duration::from_secs(10)),
             },
             default_pricing: Pricing::Unknown,
         },

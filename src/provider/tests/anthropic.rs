@@ -46,6 +46,11 @@ async fn a_streamed_answer_with_a_tool_call_is_whole() {
     let answer = Upstream::always(sse(STREAM)).await.ask(Protocol::Anthropic, &rich(), true).await;
     assert_eq!(answer.text, "Checking.");
     assert_eq!(answer.calls, [("toolu_7".to_owned(), "get_weather".to_owned(), json!({"city": "Oslo"}))]);
+    assert_eq!(
+        answer.grown,
+        "get_weather".len() + r#"{"city":"Oslo"}"#.len(),
+        "it moves while the call comes together"
+    );
     assert_eq!(answer.usage, Some(used(310, 2048, 0, 41, 0)));
     assert_eq!((answer.finish, answer.failure), (Some(Finish::ToolCalls), None));
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::{Call, Client, Event, Finish, connect};
 use crate::config::BackendConfig;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::fleet::{BackendSpec, KeyState, Protocol, Timeouts};
+use crate::domain::fleet::{BackendSpec, KeyState, Protocol, Timeouts, Timer};
 use crate::domain::health::ProbeReport;
 use crate::domain::price::Pricing;
 use crate::domain::privacy::Reach;
@@ -192,8 +192,8 @@ pub fn config(protocol: Protocol, url: &str) -> BackendConfig {
             max_in_flight: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
-                first_token: Duration::from_secs(5),
-                stall: Duration::from_secs(5),
+                first_token: Timer::Set(Duration::from_secs(5)),
+                stall: Timer::Set(Duration::from_secs(5)),
             },
             default_pricing: Pricing::Unknown,
         },
@@ -216,6 +216,8 @@ pub struct Heard {
     pub text: String,
     pub thinking: String,
     pub calls: Vec<(String, String, Value)>,
+    /// Bytes by which tool calls grew before they were whole.
+    pub grown: usize,
     pub usage: Option<Usage>,
     pub cost: Option<i64>,
     pub cold: Option<Duration>,
@@ -243,6 +245,7 @@ pub async fn ask(client: &Client, prompt: &Prompt, call: &Call) -> Heard {
             Ok(Event::Text(text)) => answer.text.push_str(&text),
             Ok(Event::Thinking(text)) => answer.thinking.push_str(&text),
             Ok(Event::ToolCall(call)) => answer.calls.push((call.id, call.name, call.arguments)),
+            Ok(Event::Growing(bytes)) => answer.grown += bytes,
             Ok(Event::Usage(usage)) => answer.usage = Some(usage),
             Ok(Event::Cost(cost)) => answer.cost = Some(cost.0),
             Ok(Event::ColdStart(time)) => answer.cold = Some(time),

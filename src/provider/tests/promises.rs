@@ -169,15 +169,58 @@ async fn a_port_that_nobody_listens_on_is_unreachable() {
         let client = connect(&config(protocol, &url)).expect("a client");
         let answer = ask(&client, &Prompt::user("hi"), &call(true)).await;
         assert_eq!(answer.class(), Some(FailureClass::Unreachable), "{protocol:?}");
+        let message = answer.failure.map(|failure| failure.message).unwrap_or_default();
+        assert!(message.starts_with("no connection: ") && message.contains("refused"), "{message}");
         assert_eq!(client.probe().await.health, Health::Down);
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_before_an_answer_is_unreachable() {
-    let upstream = Upstream::always(raw("")).await;
-    let answer = upstream.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
-    assert_eq!(answer.class(), Some(FailureClass::Unreachable));
+async fn a_connection_that_closes_before_an_answer_is_unreachable_and_reads_differently() {
+    for protocol in HTTP {
+        let upstream = Upstream::always(raw("")).await;
+        let answer = upstream.ask(protocol, &Prompt::user("hi"), true).await;
+        assert_eq!(answer.class(), Some(FailureClass::Unreachable), "{protocol:?}");
+        let message = answer.failure.map(|failure| failure.message).unwrap_or_default();
+        assert!(message.starts_with("the connection broke before an answer: "), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn comments_pings_and_roles_are_no_part_of_an_answer() {
+    let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+    let ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    for (protocol, idle) in [(Protocol::Openai, role), (Protocol::Anthropic, ping)] {
+        let upstream = Upstream::always(sse(&format!(": keep-alive\n\n{idle}: keep-alive\n\n{idle}"))).await;
+        let Client::Inside(client) = upstream.client(protocol) else { panic!("inside") };
+        let (prompt, call) = (Prompt::user("hi"), call(true));
+        let events: Vec<_> = client.start(&prompt, &call).await.expect("events").collect().await;
+        assert!(matches!(&events[..], [Err(failure)] if failure.class == FailureClass::Truncated), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn bad_upstreams_are_told_apart() {
+    let begun = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+    let over = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let chunked = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut told = Vec::new();
+    for (what, answer, class) in [
+        ("hangs up", raw(""), FailureClass::Unreachable),
+        ("refuses", json_reply(429, &json!({"error": {"message": "slow down"}})), FailureClass::RateLimited),
+        ("fails", json_reply(500, &json!({"error": {"message": "oh no"}})), FailureClass::ServerError),
+        ("is a web page", reply(200, "text/html", "<html>"), FailureClass::Garbled),
+        ("is garbage", sse("data: \u{1}\u{2}\n\n"), FailureClass::Garbled),
+        ("says nothing", sse(over), FailureClass::Empty),
+        ("stops without an end", sse(begun), FailureClass::Truncated),
+        ("breaks", raw(format!("{chunked}{:x}\r\n{begun}\r\nfff\r\nx", begun.len())), FailureClass::Truncated),
+    ] {
+        let heard = Upstream::always(answer).await.ask(Protocol::Openai, &Prompt::user("hi"), true).await;
+        let failure = heard.failure.expect(what);
+        assert_eq!(failure.class, class, "{what}");
+        assert!(!told.contains(&failure.message), "{what}: {}", failure.message);
+        told.push(failure.message);
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! One prompt's answers side by side, as they stream, with what each takes and costs, and a key that says which is better.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::decisions::cost_text;
 use super::{Ctx, put};
+use crate::engine::Attempt;
 use crate::tui::layout::Pane;
 use crate::tui::session::{Phase, Session, Turn};
 use crate::tui::text;
@@ -111,16 +114,22 @@ impl ComparePane {
         let body = Rect { y: area.y.saturating_add(HEAD), height: area.height.saturating_sub(HEAD), ..area };
         let streaming = matches!(turn.phase, Phase::Streaming);
         let end = ending(ctx, turn);
+        let broken_off = broken_off(ctx, turn, width);
         let rows = turn.rows(width);
         // Rows out of sight are counted and not made.
         let seen = self.scroll..self.scroll.saturating_add(usize::from(body.height));
         let made = |(at, row): (usize, &String)| {
-            if seen.contains(&at) { Line::from(ctx.span(Role::Text, format!(" {row}"))) } else { Line::default() }
+            if seen.contains(&(at + broken_off.len())) {
+                Line::from(ctx.span(Role::Text, format!(" {row}")))
+            } else {
+                Line::default()
+            }
         };
         let mut rows: Vec<Line<'static>> = rows.iter().enumerate().map(made).collect();
         if streaming && let Some(last) = rows.last_mut() {
             last.push_span(ctx.span(Role::Accent, ctx.glyphs.caret));
         }
+        rows.splice(0..0, broken_off);
         if let Some((role, words)) = end {
             rows.extend(text::wrap(&words, width).into_iter().map(|row| Line::from(ctx.span(role, format!(" {row}")))));
         }
@@ -133,8 +142,8 @@ impl ComparePane {
 
 fn head(ctx: &Ctx<'_>, turn: &Turn, chosen: bool, width: usize) -> Vec<Line<'static>> {
     let place = turn
-        .attempt
-        .as_ref()
+        .at_work
+        .current()
         .map(|one| (one.tier, one.backend.clone(), one.model.clone()))
         .or_else(|| turn.decision.as_ref()?.chosen().map(|one| (one.tier, one.backend.clone(), one.model.clone())));
     let mark = if chosen { format!("{} ", ctx.glyphs.pin) } else { String::new() };
@@ -175,6 +184,16 @@ fn head(ctx: &Ctx<'_>, turn: &Turn, chosen: bool, width: usize) -> Vec<Line<'sta
         Line::from(ctx.span(Role::Dim, times)),
         Line::from(vec![Span::styled(amounts, ctx.style(Role::Text))]),
     ]
+}
+
+/// Attempts that failed: what a failed one had said is begun anew by the next.
+fn broken_off(ctx: &Ctx<'_>, turn: &Turn, width: usize) -> Vec<Line<'static>> {
+    let words = |failed: &Arc<Attempt>| {
+        let class = failed.outcome.as_ref().err().map(|failure| failure.class.words()).unwrap_or_default();
+        let words = format!("{} {}: {class}", ctx.glyphs.failed, text::sanitise_line(failed.backend.as_str()));
+        Line::from(ctx.span(Role::Dim, format!(" {}", text::fit(&words, width, ctx.glyphs.ellipsis))))
+    };
+    turn.failed.iter().map(words).collect()
 }
 
 fn ending(ctx: &Ctx<'_>, turn: &Turn) -> Option<(Role, String)> {

@@ -63,7 +63,7 @@ fn book(amounts: &[Book; 4], rented: Money) -> (String, Option<String>) {
 
 fn totals(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Vec<Line<'static>> {
     let (session, session_unknown) = book(&spend.session, spend.rented);
-    let (today, _) = book(&spend.today, spend.rented_today);
+    let (today, _) = book(&spend.today(), spend.rented_today());
     let mut spans = vec![ctx.span(Role::Dim, " session "), ctx.span(Role::Title, text::pad_left(&session, 8))];
     let mut lines = Vec::new();
     if width < 36 {
@@ -103,7 +103,7 @@ fn burn(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Line<'static> {
 
 fn budget(ctx: &Ctx<'_>, spend: &Spend, width: usize) -> Option<Line<'static>> {
     let limit = spend.daily_limit?;
-    let percent = text::percent(spend.today_total().0, limit.0)?;
+    let percent = text::percent(spend.today_charged().0, limit.0)?;
     let role = usage_role(percent);
     let mut spans = vec![ctx.span(Role::Dim, " budget  ")];
     let words = format!("{percent:>3.0}% of {limit}");

@@ -163,6 +163,7 @@ pub const fn outcome(outcome: Outcome) -> (&'static str, Role) {
         Outcome::Failed => ("failed", Role::Bad),
         Outcome::Cut => ("cut off", Role::Bad),
         Outcome::Cancelled => ("stopped", Role::Dim),
+        Outcome::Lost => ("lost", Role::Bad),
     }
 }
 
@@ -223,7 +224,7 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
         fitted.put(buf, area, column, content, ctx.style(role), cut);
     };
     // The tier that worked last, which after a failover is not the one that was chosen.
-    let dispatched = row.dispatched.as_ref().map(|sent| sent.tier);
+    let dispatched = row.at_work.current().map(|sent| sent.tier);
     let last = || row.attempts.last().map(|one| one.tier);
     let tier = dispatched.or_else(last).or_else(|| row.decision.chosen().map(|one| one.tier));
     match tier {
@@ -231,7 +232,7 @@ fn request_row(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf
         None => put(buf, TIER, ctx.glyphs.none, Role::Bad),
     }
     let mut why = brief(&row.decision);
-    let failed = row.attempts.iter().filter(|attempt| attempt.outcome.is_err()).count();
+    let failed = row.attempts.iter().filter(|attempt| attempt.has_failed()).count();
     if failed > 0 && row.attempts.len() > failed {
         why = format!("after {failed} failed: {why}");
     }

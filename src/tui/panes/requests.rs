@@ -107,8 +107,8 @@ fn draw(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf: &mut 
     let chosen = decision.chosen();
     // Where it went in the end, which after a failover is not where it was to go.
     let place = row
-        .dispatched
-        .as_ref()
+        .at_work
+        .current()
         .map(|sent| (sent.tier, &sent.backend, &sent.model))
         .or_else(|| last.map(|one| (one.tier, &one.backend, &one.model)))
         .or_else(|| chosen.map(|one| (one.tier, &one.backend, &one.model)));
@@ -124,7 +124,7 @@ fn draw(ctx: &Ctx<'_>, row: &RequestRow, fitted: &Fitted, area: Rect, buf: &mut 
         None => put(TIER, ctx.glyphs.none, Role::Bad),
     }
     if !row.attempts.is_empty() {
-        let failed = row.attempts.iter().any(|attempt| attempt.outcome.is_err());
+        let failed = row.attempts.iter().any(|attempt| attempt.has_failed());
         put(TRIES, &row.attempts.len().to_string(), if failed { Role::Warn } else { Role::Dim });
     }
     if let Some(usage) = last.and_then(|attempt| attempt.usage) {

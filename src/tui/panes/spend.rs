@@ -122,7 +122,7 @@ fn outlook(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static
         many => format!("and {many} attempts of unknown cost"),
     };
     let mut so_far = vec![
-        fact("today", sum(&spend.today, spend.rented_today), Role::Text, String::new()),
+        fact("today", sum(&spend.today(), spend.rented_today()), Role::Text, String::new()),
         fact("since start", sum(&spend.session, spend.rented), Role::Text, not_in_it),
         fact("in flight", spend.reserved.to_string(), Role::Text, "set aside, at most".to_owned()),
     ];
@@ -163,7 +163,7 @@ fn limit(ctx: &Ctx<'_>, spend: &Spend, midnight: Timestamp) -> Fact {
         let note = key.map_or_else(String::new, |key| format!("{key} sets one for today"));
         return fact("limit", "none".to_owned(), Role::Dim, note);
     };
-    let percent = text::percent(spend.today_total().0, limit.0).unwrap_or(0.0);
+    let percent = text::percent(spend.today_charged().0, limit.0).unwrap_or(0.0);
     let role = match usage_role(percent) {
         Role::Ok => Role::Text,
         role => role,

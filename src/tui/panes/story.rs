@@ -19,7 +19,7 @@ pub fn lines(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, rows: usize) -> Ve
         Line::from(vec![ctx.span(Role::Dim, format!(" {}  ", row.id.short())), ctx.span(Role::Title, headline)]),
         understood(ctx, decision),
     ];
-    let failed = |backend: &str| row.attempts.iter().any(|one| one.backend.as_str() == backend && one.outcome.is_err());
+    let failed = |backend: &str| row.attempts.iter().any(|one| one.backend.as_str() == backend && one.has_failed());
     for (index, one) in decision.candidates.iter().enumerate() {
         let cost = one.estimate.cost.map_or_else(|| "price unknown".to_owned(), |cost| format!("~{cost}"));
         let tail = format!("  {:.2}  {cost}  ttft {}", one.score, text::millis(u64::from(one.estimate.first_token_ms)));

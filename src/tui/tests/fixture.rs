@@ -10,7 +10,7 @@ use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
     Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Presence, Protocol,
-    Timeouts, Trouble,
+    Timeouts, Timer, Trouble,
 };
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
@@ -22,7 +22,7 @@ use crate::domain::price::{PerToken, PriceRow, Pricing, Rates};
 use crate::domain::privacy::{Guarded, Reach};
 use crate::domain::prompt::Prompt;
 use crate::domain::request::{Constraints, Request};
-use crate::domain::spend::{Day, Spend};
+use crate::domain::spend::{Day, Purpose, Spend};
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
@@ -52,8 +52,8 @@ fn spec(id: &str, tier: Tier, protocol: Protocol, reach: Reach, key: KeyState) -
         max_in_flight: Some(8),
         timeouts: Timeouts {
             connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
+            first_token: Timer::Set(Duration::from_secs(30)),
+            stall: Timer::Set(Duration::from_secs(30)),
         },
         default_pricing: Pricing::Free,
     }
@@ -113,6 +113,12 @@ fn backends() -> Vec<Backend> {
     backends
 }
 
+/// What money is spent for in a tier.
+pub fn purpose(tier: Tier) -> Purpose<'static> {
+    static MODEL: std::sync::LazyLock<ModelId> = std::sync::LazyLock::new(|| ModelId::from("model"));
+    Purpose { tier, model: &MODEL, caller: "test" }
+}
+
 /// A fleet that nobody has looked at yet.
 pub fn loading() -> Snapshot {
     Snapshot {
@@ -124,6 +130,7 @@ pub fn loading() -> Snapshot {
         telemetry: Arc::new(Telemetry::default()),
         accepted: 0,
         in_flight: 0,
+        store: Default::default(),
     }
 }
 
@@ -143,6 +150,7 @@ fn traffic(fleet: &mut Fleet, id: &str, count: i64, base: u32, failures: &[i64])
             first_token_ms: Some(base + swing),
             total_ms: (base + swing) * 4,
             tokens_per_second: Some(62.0),
+            longest_pause_ms: None,
         };
         let state = &mut fleet.tiers[tier.index()];
         Arc::make_mut(&mut state.history).push(&sample);
@@ -158,21 +166,27 @@ pub fn working() -> Snapshot {
     let mut snapshot = loading();
     snapshot.started = ago(4_000);
     let mut spend = Spend::new(ago(4_000), Day(1), Some(usd(10.0)));
-    spend.rent(usd(1.64), ago(3_600));
+    spend.rent(usd(1.64), Money::ZERO, ago(3_600));
     spend.advance(NOW, Day(1));
     let usage = Usage { input: 1_830, output: 612, ..Usage::default() };
     for index in 0..38 {
         let cost = Cost::known(usd(0.012 + f64::from(index) * 0.0011), CostBasis::Priced);
-        spend.settle(Tier::Claude, Money::ZERO, cost, Some(&usage), ago(i64::from(400 - index * 10)));
+        spend.settle(&purpose(Tier::Claude), Money::ZERO, cost, Some(&usage), ago(i64::from(400 - index * 10)));
     }
     for _ in 0..112 {
-        spend.settle(Tier::Local, Money::ZERO, Cost::known(Money::ZERO, CostBasis::Priced), Some(&usage), ago(100));
+        spend.settle(
+            &purpose(Tier::Local),
+            Money::ZERO,
+            Cost::known(Money::ZERO, CostBasis::Priced),
+            Some(&usage),
+            ago(100),
+        );
     }
     for index in 0..9 {
         let cost = if index < 2 { Cost::UNKNOWN } else { Cost::known(usd(0.0093), CostBasis::Estimated) };
-        spend.settle(Tier::Frontier, Money::ZERO, cost, Some(&usage), ago(60 - index));
+        spend.settle(&purpose(Tier::Frontier), Money::ZERO, cost, Some(&usage), ago(60 - index));
     }
-    spend.reserve(usd(0.084)).expect("within the limit");
+    spend.reserve(usd(0.084), &purpose(Tier::Claude)).expect("within the limit");
     let mut fleet = Fleet::new(backends(), spend);
     for (id, health, detail, probed) in [
         ("anthropic", Health::Up, "", 3),
@@ -258,7 +272,7 @@ pub fn failing() -> Snapshot {
     let fleet = Arc::make_mut(&mut snapshot.fleet);
     let spend = Arc::make_mut(&mut fleet.spend);
     let cost = Cost::known(usd(6.9), CostBasis::Priced);
-    spend.settle(Tier::Claude, Money::ZERO, cost, None, ago(20));
+    spend.settle(&purpose(Tier::Claude), Money::ZERO, cost, None, ago(20));
     backend(fleet, "anthropic").trouble = Some(Trouble::KeyRefused { since: ago(9) });
     let down = backend(fleet, "workstation");
     (down.health, down.detail) = (Health::Down, "connection refused (111)".into());

@@ -8,13 +8,55 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModif
 use super::fake::Stage;
 use super::{ending, fixture};
 use crate::config::UiConfig;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{AdminState, PinScope};
 use crate::domain::request::Privacy;
 use crate::domain::tier::{Target, Tier};
-use crate::engine::{Command, Dispatched, Fact, Progress};
+use crate::engine::{Attempt, Command, Dispatched, Fact, Progress};
 
 fn stage() -> Stage {
     Stage::new(fixture::working(), UiConfig::default(), 120, 40)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_gives_way_to_the_next_one_and_the_pane_says_so() {
+    let mut stage = stage();
+    stage.settle().await;
+    stage.type_text("Write a function that sorts").await;
+    stage.press("enter").await;
+    let asked = stage.asked.recv().await.expect("a request");
+    let first = fixture::attempt(&asked.decision, 1, Err(Failure::new(FailureClass::Truncated, "the wire broke")));
+    let second = fixture::attempt(&asked.decision, 2, Ok(crate::provider::Finish::Stop));
+    let sent = fixture::dispatched(&asked.decision);
+    let next = Dispatched {
+        attempt: 2,
+        tier: second.tier,
+        backend: second.backend.clone(),
+        model: second.model.clone(),
+        ..sent.clone()
+    };
+    for progress in [
+        Progress::Attempting(sent),
+        Progress::FirstToken { attempt: 1, after: Duration::from_millis(300) },
+        Progress::Text("half of an ans".to_owned()),
+        Progress::AttemptFailed(Arc::new(Attempt { delivered: true, ..(*first).clone() })),
+    ] {
+        asked.answer.send(progress).await.expect("the screen listens");
+    }
+    stage.settle().await;
+    // As long as nobody has begun anew, a part is better than nothing.
+    stage.shows("half of an ans");
+    stage.shows(&format!("{}: cut off mid-answer after", first.backend));
+    asked.answer.send(Progress::Attempting(next)).await.expect("the screen listens");
+    stage.settle().await;
+    stage.hides("half of an ans");
+    stage.shows("cut off mid-answer, begun anew");
+    stage.shows(&format!("{} {}", second.tier, second.backend));
+    asked.answer.send(Progress::Text("a whole one".to_owned())).await.expect("the screen listens");
+    asked.answer.send(ending(&asked.decision)).await.expect("the screen listens");
+    stage.settle().await;
+    stage.shows("a whole one");
+    stage.hides("half of an ans");
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +72,7 @@ async fn a_prompt_is_foreseen_sent_streamed_and_settled() {
         Dispatched { at: fixture::NOW.after(Duration::from_millis(100)), ..fixture::dispatched(&asked.decision) };
     for progress in [
         Progress::Attempting(sent),
-        Progress::FirstToken(Duration::from_millis(300)),
+        Progress::FirstToken { attempt: 1, after: Duration::from_millis(300) },
         Progress::Text("def sort(xs): \u{1b}[31m".to_owned()),
     ] {
         asked.answer.send(progress).await.expect("the screen listens");
@@ -429,7 +471,10 @@ async fn by_hand() {
         }
         while let Some(request) = asked.recv().await {
             let sent = fixture::dispatched(&request.decision);
-            let mut script = vec![Progress::Attempting(sent), Progress::FirstToken(Duration::from_millis(300))];
+            let mut script = vec![
+                Progress::Attempting(sent),
+                Progress::FirstToken { attempt: 1, after: Duration::from_millis(300) },
+            ];
             script.extend(
                 "Words that come one by one, as from a model. "
                     .split_inclusive(' ')

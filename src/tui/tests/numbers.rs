@@ -25,7 +25,7 @@ fn fleet_of(number: u64) -> Snapshot {
     let mut snapshot = fixture::working();
     let fleet = Arc::make_mut(&mut snapshot.fleet);
     let ms = u32::try_from(number).expect("small enough");
-    let times = Some(Percentiles { p50: ms, p95: ms, p99: ms, max: ms });
+    let times = Some(Percentiles { count: 1, p50: ms, p95: ms, p99: ms, max: ms });
     let amount = Money(i64::try_from(number).expect("small enough").saturating_mul(977_777));
     let book = Book { amount, attempts: ms.max(1), input_tokens: number * 3, output_tokens: number, ..Book::default() };
     for tier in &mut fleet.tiers {
@@ -45,7 +45,7 @@ fn fleet_of(number: u64) -> Snapshot {
     let mut spend = Spend::new(ago(4_000), Day(1), Some(fixture::usd(10_000.0)));
     let usage = Usage { input: number * 3, output: number, ..Usage::default() };
     for tier in Tier::ALL {
-        spend.settle(tier, Money::ZERO, Cost::known(amount, CostBasis::Priced), Some(&usage), ago(100));
+        spend.book(tier, Cost::known(amount, CostBasis::Priced), Some(&usage), ago(100));
     }
     fleet.spend = Arc::new(spend);
     snapshot

@@ -126,6 +126,7 @@ prop_compose! {
                     first_token_ms: Some(*ms),
                     total_ms: ms.saturating_mul(3),
                     tokens_per_second: Some(*ms as f32),
+            longest_pause_ms: None,
                 };
                 Arc::make_mut(&mut tier.history).push(&sample);
             }
@@ -133,15 +134,15 @@ prop_compose! {
         }
         let amount = cost.map_or(Cost::UNKNOWN, |cost| Cost::known(Money(cost), CostBasis::Estimated));
         let spend = Arc::make_mut(&mut fleet.spend);
-        spend.settle(Tier::Gpu, Money::ZERO, amount, None, NOW);
+        spend.book(Tier::Gpu, amount, None, NOW);
         for (index, (back, ok, _)) in samples.iter().enumerate() {
             let at = Timestamp(NOW.0 - back * 60);
             let cost = if *ok { Cost::known(Money(index as i64 * 777_777), CostBasis::Priced) } else { Cost::UNKNOWN };
-            spend.settle(Tier::ALL[index % 4], Money::ZERO, cost, None, at);
+            spend.book(Tier::ALL[index % 4], cost, None, at);
             let backend = index % fleet.backends.len();
             let models = &mut Arc::make_mut(&mut fleet.backends[backend]).models;
             let count = models.len();
-            models[index % count].book.add(cost, None);
+            models[index % count].book.add(cost, None, Money::ZERO);
             models[index % count].judged.add(if *ok { Judgement::Good } else { Judgement::Worse });
         }
         snapshot

@@ -42,6 +42,7 @@ pub fn busy() -> Snapshot {
         model.book = Book {
             amount: usd(amount),
             estimated: usd(estimated),
+            charged: usd(amount),
             unknown,
             attempts,
             input_tokens: u64::from(attempts) * 1_830,
@@ -63,7 +64,7 @@ fn day_of_spending() -> Spend {
         let at = ago(hour * 3_600 + 60);
         spend.advance(at, day(at));
         if hour == 3 {
-            spend.rent(usd(1.64), at);
+            spend.rent(usd(1.64), Money::ZERO, at);
         }
         // Nobody works at night.
         if (5..13).contains(&hour) {
@@ -71,18 +72,18 @@ fn day_of_spending() -> Spend {
         }
         let dollars = 0.05 + 0.35 * ((hour * 7 % 11) as f64 / 11.0);
         let usage = Usage { input: 96_000 + 4_000 * hour.unsigned_abs(), output: 21_000, ..Usage::default() };
-        spend.settle(Tier::Claude, Money::ZERO, Cost::known(usd(dollars), CostBasis::Priced), Some(&usage), at);
-        spend.settle(Tier::Local, Money::ZERO, Cost::known(Money::ZERO, CostBasis::Priced), Some(&usage), at);
+        spend.book(Tier::Claude, Cost::known(usd(dollars), CostBasis::Priced), Some(&usage), at);
+        spend.book(Tier::Local, Cost::known(Money::ZERO, CostBasis::Priced), Some(&usage), at);
         let estimate = Cost::known(usd(dollars / 9.0), CostBasis::Estimated);
-        spend.settle(Tier::Frontier, Money::ZERO, estimate, Some(&usage), at);
+        spend.book(Tier::Frontier, estimate, Some(&usage), at);
     }
     for second in 0..12 {
         let cost = Cost::known(usd(0.019), CostBasis::Priced);
-        spend.settle(Tier::Claude, Money::ZERO, cost, Some(&usage), ago(240 - second * 20));
+        spend.book(Tier::Claude, cost, Some(&usage), ago(240 - second * 20));
     }
-    spend.settle(Tier::Frontier, Money::ZERO, Cost::UNKNOWN, Some(&usage), ago(30));
+    spend.book(Tier::Frontier, Cost::UNKNOWN, Some(&usage), ago(30));
     spend.advance(NOW, day(NOW));
-    spend.reserve(usd(0.084)).expect("within the limit");
+    spend.reserve(usd(0.084), &fixture::purpose(Tier::Claude)).expect("within the limit");
     spend
 }
 
@@ -193,7 +194,7 @@ pub fn compare(app: &mut App) {
         let events = [
             TurnEvent::Decided(Arc::clone(&decision)),
             TurnEvent::Progress(Progress::Attempting(sent)),
-            TurnEvent::Progress(Progress::FirstToken(Duration::from_millis(300 + 240 * tier.index() as u64))),
+            TurnEvent::Progress(Progress::FirstToken { attempt: 1, after: Duration::from_millis(300 + 240 * tier.index() as u64) }),
             TurnEvent::Progress(Progress::Text(
                 "Short waves are scattered more than long ones by what the air is made of.\n\nIn the evening the light \
                  comes a longer way, and what arrives is what was not scattered: "

@@ -102,7 +102,7 @@ pub fn talking() -> App {
     for event in [
         TurnEvent::Decided(Arc::clone(&decision)),
         TurnEvent::Progress(Progress::Attempting(sent(ago(30)))),
-        TurnEvent::Progress(Progress::FirstToken(Duration::from_millis(640))),
+        TurnEvent::Progress(Progress::FirstToken { attempt: 1, after: Duration::from_millis(640) }),
         TurnEvent::Progress(Progress::Text(
             "Packets drift like leaves,\neach finds its stream in the dark;\nthe table remembers.".to_owned(),
         )),
@@ -126,7 +126,7 @@ pub fn talking() -> App {
     for event in [
         TurnEvent::Decided(Arc::clone(&decision)),
         TurnEvent::Progress(Progress::Attempting(Dispatched { at: ago(4), ..fixture::dispatched(&decision) })),
-        TurnEvent::Progress(Progress::FirstToken(Duration::from_millis(712))),
+        TurnEvent::Progress(Progress::FirstToken { attempt: 1, after: Duration::from_millis(712) }),
         TurnEvent::Progress(Progress::Text("A haiku has three lines of five, seven and five syllables. Counting them here: packets drift like leaves has five, ".to_owned())),
     ] {
         app.session.take(key, event, ago(1));

@@ -192,7 +192,14 @@ mod tests {
     use crate::domain::latency::Sample;
 
     fn sample(second: i64, ok: bool, ms: u32) -> Sample {
-        Sample { at: Timestamp(second * 1000), ok, first_token_ms: Some(ms), total_ms: ms * 3, tokens_per_second: None }
+        Sample {
+            at: Timestamp(second * 1000),
+            ok,
+            first_token_ms: Some(ms),
+            total_ms: ms * 3,
+            tokens_per_second: None,
+            longest_pause_ms: None,
+        }
     }
 
     #[test]

@@ -308,13 +308,17 @@ fn attempts(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, lines: &mut Vec<Lin
     for attempt in &row.attempts {
         lines.extend(attempt_lines(ctx, attempt, columns));
     }
-    match (&row.finished, &row.dispatched) {
+    match (&row.finished, row.at_work.current()) {
         (Some(_), _) if row.attempts.is_empty() => lines.push(Line::from(ctx.span(Role::Dim, "none"))),
         (Some(_), _) => {}
-        (None, Some(sent)) => lines.push(Line::from(vec![
-            ctx.span(Role::Accent, format!("{} ", ctx.spinner())),
-            ctx.span(Role::Text, format!("{} {} since {}", sent.backend, sent.model, ctx.age(sent.at))),
-        ])),
+        (None, Some(_)) => {
+            for sent in row.at_work.beside().into_iter().chain(row.at_work.current()) {
+                lines.push(Line::from(vec![
+                    ctx.span(Role::Accent, format!("{} ", ctx.spinner())),
+                    ctx.span(Role::Text, format!("{} {} since {}", sent.backend, sent.model, ctx.age(sent.at))),
+                ]));
+            }
+        }
         (None, None) => lines.push(Line::from(ctx.span(Role::Dim, "none yet"))),
     }
     lines.push(Line::default());
@@ -323,6 +327,7 @@ fn attempts(ctx: &Ctx<'_>, row: &RequestRow, columns: usize, lines: &mut Vec<Lin
 fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'static>> {
     let (sign, role, words) = match &attempt.outcome {
         Ok(_) => (ctx.glyphs.up, Role::Ok, "answered".to_owned()),
+        Err(failure) if !attempt.has_failed() => (ctx.glyphs.none, Role::Dim, failure.message.clone()),
         Err(failure) => (ctx.glyphs.down, Role::Bad, text::sanitise_line(&failure.to_string())),
     };
     let first =

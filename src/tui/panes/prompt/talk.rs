@@ -42,12 +42,15 @@ pub(super) fn turn_lines(
     }
     for attempt in &turn.failed {
         let failure = attempt.outcome.as_ref().err().map(|failure| failure.class.words()).unwrap_or_default();
+        // Of the last one a part still stands, where nobody could begin anew.
+        let is_replaced = turn.at_work.current().is_some_and(|current| current.attempt != attempt.number);
+        let anew = if attempt.delivered && is_replaced { ", begun anew" } else { "" };
         lines.push(Line::from(vec![
             ctx.span(Role::Bad, format!(" {} ", ctx.glyphs.failed)),
             ctx.span(Role::Series(attempt.tier), attempt.tier.name()),
             ctx.span(Role::Dim, format!(" {}: ", attempt.backend)),
             ctx.span(Role::Bad, failure),
-            ctx.span(Role::Dim, format!(" after {}", text::duration(attempt.total))),
+            ctx.span(Role::Dim, format!("{anew} after {}", text::duration(attempt.total))),
         ]));
     }
     lines.push(meta_line(ctx, turn, columns));
@@ -110,7 +113,7 @@ pub(super) fn place_words(ctx: &Ctx<'_>, backend: &str, model: &str, room: usize
 /// Who answers, how fast, at what cost: live, and as it was in the end.
 fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
     let Some((tier, backend, model)) =
-        turn.attempt.as_ref().map(|attempt| (attempt.tier, attempt.backend.clone(), attempt.model.clone())).or_else(
+        turn.at_work.current().map(|attempt| (attempt.tier, attempt.backend.clone(), attempt.model.clone())).or_else(
             || {
                 let chosen = turn.decision.as_ref()?.chosen()?;
                 Some((chosen.tier, chosen.backend.clone(), chosen.model.clone()))
@@ -121,6 +124,9 @@ fn meta_line(ctx: &Ctx<'_>, turn: &Turn, columns: usize) -> Line<'static> {
         return Line::from(ctx.span(Role::Dim, format!("   {waiting}")));
     };
     let mut numbers = Vec::new();
+    if let Some(other) = turn.at_work.beside() {
+        numbers.push(ctx.span(Role::Dim, format!("beside {}", other.tier)));
+    }
     match turn.first_token {
         Some(after) => numbers.push(ctx.span(Role::Dim, format!("ttft {}", text::duration(after)))),
         None if turn.is_open() => {

@@ -1,0 +1,225 @@
+//! One attempt from leave to ledger: admitted by the actor, told of, made, settled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Delivery;
+use super::actor::{Ask, Settled};
+use super::answer::Progress;
+use super::attempt::{Errand, Patience};
+use super::fact::{Attempt, Dispatched, Fact};
+use super::lease::{Lease, Refused};
+use super::race::Race;
+use super::work::Work;
+use crate::domain::decision::Candidate;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::fleet::{self, Backend, Model, ModelSpec, Turn};
+use crate::domain::money::Money;
+use crate::domain::rejection::Rejection;
+use crate::provider::{Call, Client};
+
+/// What is asked of whom, and when it has to begin.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub candidate: &'a Candidate,
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// Whether nobody else is left to be asked: then it may take what is left of the request's time.
+    pub is_last: bool,
+    /// The end of the request's time for a first token.
+    pub deadline: Instant,
+    pub race: &'a Race,
+}
+
+/// An attempt that has leave, and that the caller was told of.
+pub(super) struct Admitted<'a> {
+    plan: Plan<'a>,
+    client: &'a Client,
+    lease: Lease,
+    dispatched: Dispatched,
+    model: Arc<ModelSpec>,
+    patience: Patience,
+}
+
+impl Work {
+    /// Asks for leave for an attempt, and tells that it is sent.
+    pub async fn admit<'a>(&'a self, plan: Plan<'a>) -> Result<Admitted<'a>, Refused> {
+        let (shared, candidate) = (&*self.shared, plan.candidate);
+        let snapshot = shared.snapshot();
+        let Some(backend) = snapshot.fleet.backend(&candidate.backend) else {
+            return Err(Refused::Rejected(Rejection::OtherBackend));
+        };
+        let (Some(model), Some(client)) = (backend.model(&candidate.model), shared.clients.get(&candidate.backend))
+        else {
+            return Err(Refused::Rejected(Rejection::ModelMissing));
+        };
+        let mut lease = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Refused::Unwanted),
+            lease = Lease::acquire(&shared.inbox, self.ask(&plan)) => lease?,
+        };
+        // What a model is may have come out since the decision; dropping the lease gives it back.
+        Rejection::by_guard(self.guarded.verdict(), lease.reach()).map_err(Refused::Rejected)?;
+        let dispatched = Dispatched {
+            request: self.request.id,
+            attempt: plan.number,
+            tier: candidate.tier,
+            backend: candidate.backend.clone(),
+            model: candidate.model.clone(),
+            at: shared.clock.now(),
+        };
+        lease.written().await;
+        let patience = self.patience(&plan, backend, model);
+        // Once another attempt answers, its pieces may be on their way, and the caller must not take them for this one's.
+        let told = Progress::Attempting(dispatched.clone());
+        self.tell_caller_if(|| !plan.race.is_won(), told).await?;
+        shared.tell(Fact::Dispatched(dispatched.clone()));
+        Ok(Admitted { plan, client, lease, dispatched, model: Arc::clone(&model.spec), patience })
+    }
+
+    fn ask(&self, plan: &Plan<'_>) -> Ask {
+        let candidate = plan.candidate;
+        Ask {
+            ask: fleet::Ask {
+                backend: candidate.backend.clone(),
+                model: candidate.model.clone(),
+                caller: Arc::clone(&self.request.caller),
+                reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
+                last_resort: candidate.last_resort,
+                turn: if plan.number == 1 { Turn::First } else { Turn::Further },
+            },
+            request: self.request.id,
+            number: plan.number,
+            task: self.decision.analysis.task,
+        }
+    }
+
+    /// Makes an attempt and books it.
+    pub async fn send(&self, admitted: Admitted<'_>) -> Arc<Attempt> {
+        let shared = &*self.shared;
+        let Admitted { plan, client, lease, dispatched, model, patience } = admitted;
+        let Dispatched { request, attempt: number, tier, backend, model: id, at } = dispatched;
+        let call = Call {
+            model: id.clone(),
+            stream: self.delivery != Delivery::Whole,
+            context: model.context,
+            max_output: model.max_output,
+            input_tokens: self.decision.analysis.input_tokens,
+        };
+        let on_first_token = |after| shared.tell(Fact::FirstToken { request, attempt: number, after });
+        let errand = Errand {
+            client,
+            reach: lease.reach(),
+            guarded: &self.guarded,
+            call: &call,
+            patience,
+            number,
+            race: plan.race,
+            cancel: &self.cancel,
+            kill: &lease.kill(),
+            progress: &self.progress,
+            on_first_token: &on_first_token,
+        };
+        let report = errand.run().await;
+        let now = shared.clock.now();
+        let cost = report.cost(&model.pricing, self.decision.analysis.input_tokens, now);
+        let outcome = report.outcome.clone().map_err(|failure| self.without_quotes(failure));
+        let attempt = Arc::new(Attempt {
+            request,
+            number,
+            tier,
+            backend,
+            model: id,
+            started: at,
+            first_token: report.first_token,
+            total: report.total,
+            outcome,
+            delivered: report.delivered,
+            usage: report.usage,
+            cost,
+        });
+        lease.settle(Settled {
+            sample: report.sample(now),
+            failure: match &attempt.outcome {
+                Err(_) if report.blameless => Some(Failure::new(FailureClass::Cancelled, "no time was left for it")),
+                outcome => outcome.as_ref().err().cloned(),
+            },
+            attempt: Arc::clone(&attempt),
+        });
+        shared.performance(&self.decision, &attempt);
+        shared.tell(Fact::Attempted(Arc::clone(&attempt)));
+        self.tell_failure(&attempt).await;
+        attempt
+    }
+
+    /// How long the attempt may take. The operator's word holds for every candidate; a timer that was learnt is there to
+    /// pass a request on, and must not end one that nobody else can serve.
+    fn patience(&self, plan: &Plan<'_>, backend: &Backend, model: &Model) -> Patience {
+        let timeouts = &backend.spec.timeouts;
+        let tokens = self.decision.analysis.input_tokens;
+        Patience {
+            first_token: timeouts.until_first_token(&model.summary, backend.is_cold(model), tokens),
+            stall: timeouts.until_it_moves(&model.summary),
+            whole: self.whole_answer(plan.candidate, model),
+            deadline: plan.deadline,
+            to_the_last: plan.is_last && !timeouts.first_token.is_set(),
+        }
+    }
+
+    /// How long an answer that is asked for whole may take beyond its first token: twice what a long one of its task is
+    /// expected to. Streamed answers show that they move, and need no such allowance.
+    #[expect(clippy::cast_precision_loss, reason = "a rough allowance")]
+    fn whole_answer(&self, candidate: &Candidate, model: &Model) -> Duration {
+        if self.delivery != Delivery::Whole {
+            return Duration::ZERO;
+        }
+        let assumed = self.shared.policy.assumed[candidate.tier.index()].tokens_per_second;
+        let speed = model.summary.tokens_per_second.unwrap_or(assumed as f32).max(1.0);
+        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed)
+    }
+
+    /// Tells the log and the caller of an attempt that failed; nothing, where the caller or a faster candidate ended it. A
+    /// caller who cannot take back what was delivered hears of it at the end, which is next.
+    async fn tell_failure(&self, attempt: &Arc<Attempt>) {
+        let Err(failure) = &attempt.outcome else { return };
+        if matches!(failure.class, FailureClass::Cancelled | FailureClass::Overtaken) {
+            return;
+        }
+        tracing::warn!(
+            request = %attempt.request,
+            attempt = attempt.number,
+            backend = %attempt.backend,
+            model = %attempt.model,
+            delivered = attempt.delivered,
+            %failure,
+            "attempt failed"
+        );
+        if attempt.delivered && !self.delivery.can_be_taken_back() {
+            return;
+        }
+        // If the caller has gone away, the next step finds out.
+        drop(self.tell_caller_if(|| true, Progress::AttemptFailed(Arc::clone(attempt))).await);
+    }
+
+    /// Tells the caller something if, at the moment in which there is room for it, it is still to be told.
+    async fn tell_caller_if(&self, is_wanted: impl Fn() -> bool, progress: Progress) -> Result<(), Refused> {
+        let room = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Refused::Unwanted),
+            room = self.progress.reserve() => room.map_err(|_| Refused::Unwanted)?,
+        };
+        if !is_wanted() {
+            return Err(Refused::Unwanted);
+        }
+        room.send(progress);
+        Ok(())
+    }
+
+    fn without_quotes(&self, failure: Failure) -> Failure {
+        let texts = self.request.prompt.every_text();
+        let texts: Vec<&str> = texts.iter().map(|(_, text)| &**text).collect();
+        failure.without_quotes_of(&texts)
+    }
+}

@@ -1,0 +1,176 @@
+//! What the rest of the program asks of a database, whichever it is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+
+use super::StoreError;
+use super::record::{AuditKind, AuditRow, Ended, Opened, Record, RequestRow, Settled};
+use crate::domain::id::{BackendId, ModelId};
+use crate::domain::judgement::Judgement;
+use crate::domain::latency::Sample;
+use crate::domain::money::Money;
+use crate::domain::spend::{Book, Day, Elsewhere, Hour};
+use crate::domain::task::Task;
+use crate::domain::tier::Tier;
+use crate::domain::time::Timestamp;
+
+/// What comes of asking it.
+pub type Asked<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What an earlier run left for a later one.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// What the latest hours cost, oldest first.
+    pub hours: VecDeque<Hour>,
+    /// Attempts' times, oldest first.
+    pub samples: Vec<KeptSample>,
+    /// What people thought of answers.
+    pub judged: Vec<(BackendId, ModelId, Judgement)>,
+}
+
+/// An attempt's times, with whose they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptSample {
+    /// The tier.
+    pub tier: Tier,
+    /// The backend.
+    pub backend: BackendId,
+    /// The model.
+    pub model: ModelId,
+    /// The times.
+    pub sample: Sample,
+}
+
+/// An operator's wish, or what is held back, with who wrote it last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Grows with every change of any of them.
+    pub revision: i64,
+    /// The process that wrote it.
+    pub owner: String,
+    /// What is wanted, as the record that said so.
+    pub record: Record,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// Of one tier.
+    pub tier: Option<Tier>,
+    /// Of one backend.
+    pub backend: Option<String>,
+    /// Of one model.
+    pub model: Option<String>,
+    /// Of one caller.
+    pub caller: Option<String>,
+    /// Of one task.
+    pub task: Option<Task>,
+    /// Only those that ended in an answer, or only those that did not.
+    pub answered: Option<bool>,
+    /// Of one kind, for the audit.
+    pub kind: Option<AuditKind>,
+    /// At most so many, the newest.
+    pub most: u32,
+}
+
+/// A request as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeptRequest {
+    /// How it began.
+    #[serde(flatten)]
+    pub asked: RequestRow,
+    /// How it ended; `None` while it is on its way, and where the program ended first.
+    pub ended: Option<Ended>,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeptAttempt {
+    /// It is on its way, or its program was killed a moment ago.
+    Open(Opened),
+    /// It ended.
+    Settled(Settled),
+}
+
+/// What sums are made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The day.
+    Day,
+    /// The tier.
+    Tier,
+    /// The backend.
+    Backend,
+    /// The model.
+    Model,
+    /// The caller.
+    Caller,
+    /// The task.
+    Task,
+}
+
+/// A sum of attempts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sum {
+    /// What it is of: a tier, a model, a day as `2026-11-24`.
+    pub of: Arc<str>,
+    /// The sum.
+    #[serde(flatten)]
+    pub book: Book,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// What rented machines cost, for sums by day.
+    pub rented: Money,
+}
+
+/// A database that the journal is folded into.
+pub trait Database: Send {
+    /// How much of a journal file is in here, in bytes.
+    fn folded<'a>(&'a mut self, file: &'a str) -> Asked<'a, u64>;
+
+    /// Takes in a batch of a journal file, and with it that the file is in here up to `upto`: all of it, or nothing.
+    fn fold<'a>(&'a mut self, owner: &'a str, file: &'a str, upto: u64, records: &'a [Record]) -> Asked<'a, ()>;
+
+    /// A process is no more, and its journal is in here: what it had open is lost. Returns how many attempts that were.
+    fn close<'a>(&'a mut self, owner: &'a str, now: Timestamp, day: Day) -> Asked<'a, u64>;
+
+    /// A journal file was deleted.
+    fn forget<'a>(&'a mut self, file: &'a str) -> Asked<'a, ()>;
+
+    /// What earlier runs left.
+    fn kept(&mut self, now: Timestamp) -> Asked<'_, Kept>;
+
+    /// What was booked on a day and in its month, by whomever.
+    fn booked(&mut self, day: Day) -> Asked<'_, Vec<Elsewhere>>;
+
+    /// What rented machines cost on a day and in its month, before a minute of the clock.
+    fn rented(&mut self, day: Day, before: i64) -> Asked<'_, (Money, Money)>;
+
+    /// What operators want and what is held back, in the order in which it was said.
+    fn wishes(&mut self) -> Asked<'_, Vec<Wish>>;
+
+    /// Whether another process has changed anything since this was last asked.
+    fn touched(&mut self) -> Asked<'_, bool>;
+
+    /// Deletes the ledger's rows from before a time. The sums stay.
+    fn prune(&mut self, before: Timestamp) -> Asked<'_, u64>;
+
+    /// Requests, newest first.
+    fn requests<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptRequest>>;
+
+    /// The ledger's rows, newest first.
+    fn attempts<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptAttempt>>;
+
+    /// The audit, newest first.
+    fn audit<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<AuditRow>>;
+
+    /// Sums, the largest first; days in their order.
+    fn sums<'a>(&'a mut self, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>>;
+}

@@ -1,0 +1,404 @@
+//! The journal: records as lines of a file, written before anything is sent, and folded into the database later.
+//!
+//! A thread of its own writes, so that no request waits for the disk. What it takes in is bounded: an attempt is admitted only
+//! when there is room for its end as well, so that a settled cost always has a place. A record that was acknowledged is in
+//! the operating system's hands, and outlives `kill -9`.
+//!
+//! Each process writes files of its own, and holds a lock for as long as it lives. Files whose lock is free belong to nobody
+//! any more: whoever comes first takes them over.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use super::record::Record;
+use crate::logging::{append_private, create_private_folder};
+
+/// Records that may wait for the disk: some seconds of a very busy engine, and some tens of megabytes at worst.
+const QUEUE: usize = 16_384;
+/// Records that are written in one go.
+const BATCH: usize = 512;
+/// A file that has grown larger than this is followed by a new one, so that what was folded can be deleted. In bytes.
+const LARGEST: u64 = 8 << 20;
+/// The pause before the disk is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Tries to write what is left when the program ends: it must end, whatever the disk does.
+const LAST_TRIES: u32 = 4;
+/// As much as is read of a file in one go, in bytes. No line is longer.
+const CHUNK: u64 = 1 << 20;
+
+/// What waits for the disk.
+enum Entry {
+    Record(Box<Record>, Option<oneshot::Sender<()>>),
+    Close,
+}
+
+/// How far the thread has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of the file that is being written.
+    pub file: u32,
+    /// Its length, in bytes.
+    pub length: u64,
+    /// Why nothing can be written at present.
+    pub stuck: Option<String>,
+    /// Whether the thread has ended.
+    pub closed: bool,
+}
+
+/// The way into the journal. Clones lead into the same one.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    sender: mpsc::Sender<Entry>,
+    /// Whether the program ends. Not in the queue alone: a disk that takes nothing keeps the thread from reading that.
+    closing: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Record(..) => "Record",
+            Self::Close => "Close",
+        })
+    }
+}
+
+/// A place in the journal for a record that is still to come.
+#[derive(Debug)]
+pub struct Place(OwnedPermit<Entry>);
+
+impl Place {
+    /// Writes the record that the place was kept for.
+    pub fn write(self, record: Record) {
+        self.0.send(Entry::Record(Box::new(record), None));
+    }
+}
+
+/// The journal has no room: the disk takes nothing, and as much waits as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Journal {
+    /// Writes a record, if there is room; what cannot be written is told to the log.
+    pub fn write(&self, record: Record) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(Entry::Record(Box::new(record), None)) {
+            tracing::error!("the journal is full: a record is lost that is no cost");
+        }
+    }
+
+    /// Writes a record that another will follow, and keeps a place for that one. The second value comes when the record is
+    /// in the operating system's hands.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if there is no room for both.
+    pub fn open(&self, record: Record) -> Result<(Place, oneshot::Receiver<()>), Full> {
+        let place = Place(self.sender.clone().try_reserve_owned().map_err(|_| Full)?);
+        let (written, when) = oneshot::channel();
+        self.sender.try_send(Entry::Record(Box::new(record), Some(written))).map_err(|_| Full)?;
+        Ok((place, when))
+    }
+
+    /// Writes what waits, and ends the thread.
+    pub async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        drop(self.sender.send(Entry::Close).await);
+    }
+}
+
+/// The files of one process.
+#[derive(Debug)]
+pub struct Files {
+    folder: PathBuf,
+    owner: Uuid,
+    /// Held for as long as the process lives.
+    _lock: File,
+}
+
+impl Files {
+    fn lock_path(folder: &Path, owner: Uuid) -> PathBuf {
+        folder.join(format!("{}.lock", owner.simple()))
+    }
+
+    /// Begins a set of files in a folder, which is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written to.
+    pub fn begin(folder: &Path) -> io::Result<Self> {
+        create_private_folder(folder)?;
+        loop {
+            let owner = Uuid::now_v7();
+            let path = Self::lock_path(folder, owner);
+            let lock = append_private(&path)?;
+            lock.lock()?;
+            // Somebody may have taken it for an orphan in the moment before it was locked.
+            if path.exists() {
+                return Ok(Self { folder: folder.to_owned(), owner, _lock: lock });
+            }
+        }
+    }
+
+    /// Takes over what processes have left behind that are no more.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn orphans(folder: &Path) -> io::Result<Vec<Self>> {
+        let mut orphans = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let Some(owner) = owner_of(&path, "lock") else { continue };
+            let lock = match File::open(&path) {
+                Ok(lock) => lock,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            match lock.try_lock() {
+                Ok(()) if path.exists() => orphans.push(Self { folder: folder.to_owned(), owner, _lock: lock }),
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        orphans.sort_by_key(|files| files.owner);
+        Ok(orphans)
+    }
+
+    /// The name of the process that wrote them, unique in the store.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        self.owner.simple().to_string()
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("{}-{number}.jsonl", self.owner.simple()))
+    }
+
+    /// The numbers of the files there are, in order.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn numbers(&self) -> io::Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        let prefix = format!("{}-", self.owner.simple());
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let number: Option<u32> =
+                name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".jsonl")?.parse().ok());
+            numbers.extend(number);
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The whole lines of a file from an offset on, at most a chunk of them, and the offset after them. What cannot be read
+    /// is left out and told to the log: one bad line must not keep the others from being counted.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn read(&self, number: u32, from: u64) -> io::Result<(Vec<Record>, u64)> {
+        let path = self.path(number);
+        let mut file = File::open(&path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(CHUNK).read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let mut records = Vec::new();
+        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(record) => records.push(record),
+                Err(error) => tracing::error!(file = %path.display(), %error, "a line of the journal cannot be read"),
+            }
+        }
+        Ok((records, from + whole as u64))
+    }
+
+    /// Deletes a file that was folded.
+    pub fn delete(&self, number: u32) {
+        drop(fs::remove_file(self.path(number)));
+    }
+
+    /// Deletes the lock: nothing is left.
+    pub fn end(self) {
+        drop(fs::remove_file(Self::lock_path(&self.folder, self.owner)));
+    }
+
+    /// Sets a thread to write into these files.
+    ///
+    /// # Errors
+    ///
+    /// If the first file or the thread cannot be had.
+    pub fn write(&self) -> io::Result<(Journal, watch::Receiver<Progress>)> {
+        let (sender, entries) = mpsc::channel(QUEUE);
+        let (progress, seen) = watch::channel(Progress::default());
+        let closing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            folder: self.folder.clone(),
+            owner: self.owner,
+            file: append_private(&self.path(0))?,
+            progress,
+            closing: Arc::clone(&closing),
+        };
+        std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
+        Ok((Journal { sender, closing }, seen))
+    }
+}
+
+fn owner_of(path: &Path, extension: &str) -> Option<Uuid> {
+    let named = path.extension().is_some_and(|found| found == extension);
+    path.file_stem()?.to_str().filter(|_| named)?.parse().ok()
+}
+
+/// The thread that writes.
+struct Writer {
+    folder: PathBuf,
+    owner: Uuid,
+    file: File,
+    progress: watch::Sender<Progress>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Writer {
+    fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
+        let mut last = false;
+        while !last {
+            let Some(first) = entries.blocking_recv() else { break };
+            let mut lines = Vec::new();
+            let mut waiting = Vec::new();
+            let mut next = Some(first);
+            for _ in 0..BATCH {
+                match next.take().or_else(|| entries.try_recv().ok()) {
+                    Some(Entry::Record(record, written)) => {
+                        if serde_json::to_writer(&mut lines, &record).is_ok() {
+                            lines.push(b'\n');
+                        }
+                        waiting.extend(written);
+                    }
+                    Some(Entry::Close) => last = true,
+                    None => break,
+                }
+            }
+            self.persist(&lines);
+            // Whoever waited may have gone on without.
+            for written in waiting {
+                let _ = written.send(());
+            }
+        }
+        self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    /// Writes lines, however long the disk refuses: they wait here, and what comes after them in the queue. At the end of the
+    /// program the patience is bounded.
+    fn persist(&mut self, lines: &[u8]) {
+        let mut tries = 0;
+        while let Err(error) = self.append(lines) {
+            tries += u32::from(self.closing.load(Ordering::Relaxed));
+            let new = self.progress.send_if_modified(|progress| {
+                let before = progress.stuck.replace(error.to_string());
+                before.is_none()
+            });
+            if new {
+                tracing::error!(%error, folder = %self.folder.display(), "the journal cannot be written; what is booked waits");
+            }
+            if tries >= LAST_TRIES {
+                tracing::error!(bytes = lines.len(), "the program ends, and the last records could not be written");
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let Progress { file: number, length, .. } = *self.progress.borrow();
+        if length > LARGEST {
+            let next = self.folder.join(format!("{}-{}.jsonl", self.owner.simple(), number + 1));
+            self.file = append_private(&next)?;
+            self.progress.send_modify(|progress| (progress.file, progress.length) = (number + 1, 0));
+            return self.append(lines);
+        }
+        if let Err(error) = self.file.write_all(lines) {
+            // A part of a line must not stand before the next try's.
+            self.file.set_len(length)?;
+            return Err(error);
+        }
+        self.progress.send_modify(|progress| {
+            progress.length += lines.len() as u64;
+            progress.stuck = None;
+        });
+        Ok(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_what_costs_money_finds_no_place_once_the_queue_is_full() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let (sender, entries) = mpsc::channel(4);
+        // A file into which nothing fits.
+        let file = File::options().write(true).open("/dev/full").expect("Linux has it");
+        let closing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            folder: folder.path().to_owned(),
+            owner: files.owner,
+            file,
+            progress,
+            closing: Arc::clone(&closing),
+        };
+        let thread = std::thread::spawn(move || writer.run(entries));
+        let journal = Journal { sender, closing };
+        let record = || Record::Pins { pins: Vec::new(), at: Timestamp(1) };
+        journal.write(record());
+        let stuck = seen.wait_for(|progress| progress.stuck.is_some()).await.expect("the thread lives").clone();
+        assert!(stuck.stuck.is_some_and(|why| !why.is_empty()));
+        let mut places = Vec::new();
+        while let Ok((place, _)) = journal.open(record()) {
+            places.push(place);
+        }
+        assert!(places.len() <= 2, "two records for each of them, and four fit");
+        assert_eq!(journal.open(record()).err(), Some(Full));
+        // The program ends all the same.
+        drop(places);
+        journal.close().await;
+        tokio::task::spawn_blocking(move || thread.join()).await.expect("it is joined").expect("it has not panicked");
+        assert!(seen.borrow().closed);
+    }
+
+    #[test]
+    fn a_torn_last_line_and_a_bad_one_cost_nothing_but_themselves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        let good = serde_json::to_string(&Record::Pins { pins: Vec::new(), at: Timestamp(1) }).expect("it is JSON");
+        let text = format!("{good}\n{{\"is\":\"unheard of\"}}\n{good}\n{}", &good[..10]);
+        fs::write(files.path(0), &text).expect("it is written");
+        let (records, upto) = files.read(0, 0).expect("it is read");
+        assert_eq!((records.len(), upto), (2, text.len() as u64 - 10));
+        assert_eq!(files.read(0, upto).expect("it is read"), (Vec::new(), upto));
+    }
+
+    #[test]
+    fn what_a_living_process_writes_is_nobody_elses() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::begin(folder.path()).expect("the folder can be written to");
+        assert!(Files::orphans(folder.path()).expect("it is read").is_empty());
+        let owner = files.owner();
+        drop(files);
+        let orphans = Files::orphans(folder.path()).expect("it is read");
+        assert_eq!(orphans.iter().map(Files::owner).collect::<Vec<_>>(), [owner]);
+        assert!(Files::orphans(folder.path()).expect("it is read").is_empty(), "whoever comes first has them");
+    }
+}

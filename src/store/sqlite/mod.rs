@@ -1,0 +1,178 @@
+//! The store in one SQLite file.
+//!
+//! One connection per process. Readers never wait for the writer (the write-ahead log), and a second process waits its turn
+//! for as long as [`PATIENCE`]: then the keeper tries again later, and the journal keeps what is to come.
+
+mod fold;
+mod read;
+mod sums;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
+
+use super::StoreError;
+use super::database::{Asked, By, Database, Filter, Kept, KeptAttempt, KeptRequest, Sum, Wish};
+use super::record::{AuditRow, Record};
+use crate::domain::money::Money;
+use crate::domain::spend::{Day, Elsewhere};
+use crate::domain::time::Timestamp;
+use crate::logging::append_private;
+
+/// How long another process may hold the file before a transaction is given up for now.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The forms of the file, oldest first. A form that was released never changes: a new one is added.
+const FORMS: [(&str, &str); 1] = [("the ledger", include_str!("schema-1.sql"))];
+
+/// A store in a SQLite file.
+pub struct Sqlite {
+    path: PathBuf,
+    connection: SqliteConnection,
+    /// What SQLite last said of changes by other connections.
+    version: i64,
+}
+
+impl Sqlite {
+    /// Opens a file, which is made where there is none, and brings it into the present form.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TooNew`] where a newer program wrote it; [`StoreError::Database`] where it cannot be opened, or is none.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let broken = |source| StoreError::Database { path: path.to_owned(), source };
+        // SQLite would let everybody read it.
+        append_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A power failure may take the last moments with it, a crash of the program nothing.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(PATIENCE)
+            .disable_statement_logging();
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(broken)?;
+        let forms = FORMS.iter().zip(1..).map(|((name, sql), number)| {
+            Migration::new(number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+        });
+        match Migrator::with_migrations(forms.collect()).run(&mut connection).await {
+            Ok(()) => {}
+            Err(MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _)) => {
+                return Err(StoreError::TooNew { path: path.to_owned(), found, known: FORMS.len() as i64 });
+            }
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => return Err(broken(error)),
+            Err(other) => return Err(broken(sqlx::Error::Migrate(Box::new(other)))),
+        }
+        Ok(Self { path: path.to_owned(), connection, version: 0 })
+    }
+
+    fn failed(&self, source: sqlx::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+/// A value as its one word: how kinds and classes stand in the tables.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+/// The value of a word.
+fn of_word<T: DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
+    serde_json::from_value(serde_json::Value::String(word)).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A count that fits, whatever the database holds.
+fn count<T: TryFrom<i64> + Default>(value: i64) -> T {
+    T::try_from(value).unwrap_or_default()
+}
+
+impl Database for Sqlite {
+    fn folded<'a>(&'a mut self, file: &'a str) -> Asked<'a, u64> {
+        Box::pin(async move {
+            let found = sqlx::query_scalar::<_, i64>("SELECT folded FROM journals WHERE file = $1").bind(file);
+            let found = found.fetch_optional(&mut self.connection).await;
+            found.map(|found| count(found.unwrap_or(0))).map_err(|error| self.failed(error))
+        })
+    }
+
+    fn fold<'a>(&'a mut self, owner: &'a str, file: &'a str, upto: u64, records: &'a [Record]) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let done = fold::fold(&mut self.connection, owner, file, upto, records).await;
+            done.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn close<'a>(&'a mut self, owner: &'a str, now: Timestamp, day: Day) -> Asked<'a, u64> {
+        Box::pin(async move {
+            let lost = fold::close(&mut self.connection, owner, now, day).await;
+            lost.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn forget<'a>(&'a mut self, file: &'a str) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let gone = sqlx::query("DELETE FROM journals WHERE file = $1").bind(file);
+            gone.execute(&mut self.connection).await.map(drop).map_err(|error| self.failed(error))
+        })
+    }
+
+    fn kept(&mut self, now: Timestamp) -> Asked<'_, Kept> {
+        Box::pin(async move { read::kept(&mut self.connection, now).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn booked(&mut self, day: Day) -> Asked<'_, Vec<Elsewhere>> {
+        Box::pin(async move { read::booked(&mut self.connection, day).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn rented(&mut self, day: Day, before: i64) -> Asked<'_, (Money, Money)> {
+        Box::pin(async move {
+            let sums = read::rented(&mut self.connection, day, before).await;
+            sums.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn wishes(&mut self) -> Asked<'_, Vec<Wish>> {
+        Box::pin(async move { read::wishes(&mut self.connection).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn touched(&mut self) -> Asked<'_, bool> {
+        Box::pin(async move {
+            let version = sqlx::query_scalar::<_, i64>("PRAGMA data_version").fetch_one(&mut self.connection).await;
+            let version = version.map_err(|error| self.failed(error))?;
+            Ok(std::mem::replace(&mut self.version, version) != version)
+        })
+    }
+
+    fn prune(&mut self, before: Timestamp) -> Asked<'_, u64> {
+        Box::pin(async move { fold::prune(&mut self.connection, before).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn requests<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptRequest>> {
+        Box::pin(async move {
+            let rows = read::requests(&mut self.connection, filter).await;
+            rows.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn attempts<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptAttempt>> {
+        Box::pin(async move {
+            let rows = read::attempts(&mut self.connection, filter).await;
+            rows.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn audit<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<AuditRow>> {
+        Box::pin(async move { read::audit(&mut self.connection, filter).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn sums<'a>(&'a mut self, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>> {
+        Box::pin(async move { sums::sums(&mut self.connection, filter, by).await.map_err(|error| self.failed(error)) })
+    }
+}
