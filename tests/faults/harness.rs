@@ -7,7 +7,7 @@ use std::time::Duration;
 use llm_call::config::{BackendConfig, Config};
 use llm_call::demo::{self, Seen, Simulation};
 use llm_call::domain::decision::Decision;
-use llm_call::domain::fleet::Protocol;
+use llm_call::domain::fleet::{Protocol, Timer};
 use llm_call::domain::id::{BackendId, RequestId};
 use llm_call::domain::money::{CostBasis, Money};
 use llm_call::engine::{Answer, Attempt, Delivery, Fact, Finished, Options, Reply};
@@ -85,8 +85,8 @@ pub fn configured(simulation: &Simulation, id: &str) -> BackendConfig {
     let mut backends = simulation.config().backends.into_iter();
     let mut backend = backends.find(|one| one.spec.id.as_str() == id).expect("the simulation has it");
     backend.probe_every = Duration::from_secs(3_600);
-    backend.spec.timeouts.first_token = LONG;
-    backend.spec.timeouts.stall = LONG;
+    backend.spec.timeouts.first_token = Timer::Set(LONG);
+    backend.spec.timeouts.stall = Timer::Set(LONG);
     backend
 }
 
@@ -139,7 +139,7 @@ pub struct Sent {
 /// What a request came to.
 pub struct Ran {
     pub end: Result<Reply, CallError>,
-    /// The text that was delivered, whole or not.
+    /// The text that was delivered and is not to be discarded, whole or not.
     pub delivered: String,
     pub finished: Arc<Finished>,
     pub decision: Arc<Decision>,
@@ -184,6 +184,10 @@ impl Sent {
             match next.expect("an end comes") {
                 Progress::Text(piece) => delivered.push_str(&piece),
                 Progress::ToolCall(call) => tool_calls.push(call),
+                Progress::AttemptFailed(_) => {
+                    delivered.clear();
+                    tool_calls.clear();
+                }
                 Progress::Ended(end) => break end,
                 _ => {}
             }

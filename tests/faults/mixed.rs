@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt};
 use llm_call::config::{BackendConfig, Config};
 use llm_call::demo::{Ended, Fault, FaultKind, Simulation, Storm};
 use llm_call::domain::failure::FailureClass as Class;
-use llm_call::domain::fleet::AdminState;
+use llm_call::domain::fleet::{AdminState, Timer};
 use llm_call::domain::id::{BackendId, ModelId};
 use llm_call::domain::tier::Target;
 use llm_call::engine::{Command, Delivery, Fact, Outcome};
@@ -59,7 +59,7 @@ async fn the_first_is_silent_the_second_turns_it_away_and_the_third_answers() {
     let simulation = harness::simulation().await;
     for delivery in BOTH {
         let mut config = three(&simulation);
-        backend(&mut config, "anthropic").spec.timeouts.first_token = SHORT;
+        backend(&mut config, "anthropic").spec.timeouts.first_token = Timer::Set(SHORT);
         let wishes = "[[fault anthropic silent]] [[fault openai overloaded]]";
         let ran = explained(config, &simulation, wishes, delivery).await;
         let expected = [("anthropic", Some(Class::Silent)), ("openai", Some(Class::Overloaded)), (PARTNER, None)];
@@ -74,7 +74,7 @@ async fn the_first_is_silent_and_the_second_is_cut_and_only_what_was_not_deliver
     let simulation = harness::simulation().await;
     for delivery in BOTH {
         let mut config = three(&simulation);
-        backend(&mut config, "anthropic").spec.timeouts.first_token = SHORT;
+        backend(&mut config, "anthropic").spec.timeouts.first_token = Timer::Set(SHORT);
         let ran = explained(config, &simulation, "[[fault anthropic silent]] [[fault openai cut 3]]", delivery).await;
         let broken = [("anthropic", Some(Class::Silent)), ("openai", Some(Class::Truncated))];
         if delivery == Delivery::Streamed {
@@ -110,7 +110,7 @@ async fn when_all_fail_each_in_its_way_the_error_is_clear_and_every_attempt_is_t
         let expected =
             [("anthropic", Some(Class::Garbled)), ("openai", Some(Class::Empty)), (PARTNER, Some(Class::Garbled))];
         assert_eq!(story(&ran), expected, "{delivery:?}");
-        assert!(matches!(ran.end, Err(CallError::AllFailed(_))) && ran.delivered.is_empty());
+        assert!(matches!(ran.end, Err(CallError::AllFailed { .. })) && ran.delivered.is_empty());
         agree(&ran);
     }
 }
@@ -216,7 +216,7 @@ async fn a_drain_ends_although_what_it_waits_for_breaks() {
     let simulation = harness::simulation().await;
     for (fault, class) in [("stall 3", Class::Stalled), ("cut 3", Class::Truncated), ("slow 40", Class::Cancelled)] {
         let mut config = three(&simulation);
-        backend(&mut config, "anthropic").spec.timeouts.stall = SHORT;
+        backend(&mut config, "anthropic").spec.timeouts.stall = Timer::Set(SHORT);
         let engine = engine(config);
         let mut facts = engine.facts();
         let words = format!("{EXPLAIN} [[fault anthropic {fault}]]");

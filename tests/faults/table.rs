@@ -4,6 +4,7 @@
 use futures::stream::{self, StreamExt};
 use llm_call::demo::{Ended, Fault, FaultKind, Simulation};
 use llm_call::domain::failure::FailureClass;
+use llm_call::domain::fleet::Timer;
 use llm_call::domain::money::CostBasis;
 use llm_call::engine::{Delivery, Outcome};
 use llm_call::{CallError, Constraints, Engine};
@@ -125,7 +126,7 @@ impl Case {
                 if self.falls_back && expected.may_move_on() {
                     must("the partner answers", answered && partner == 1 && !ran.delivered.is_empty());
                 } else {
-                    must("a clear error", matches!(ran.end, Err(CallError::AllFailed(_))));
+                    must("a clear error", matches!(ran.end, Err(CallError::AllFailed { .. })));
                     must("an end as failed", ran.finished.outcome == Outcome::Failed && partner == 0);
                     must("nothing is delivered", ran.delivered.is_empty());
                 }
@@ -216,8 +217,8 @@ async fn found(rows: Vec<Row>) -> Vec<(Case, Vec<String>)> {
     let backends = rows.first().into_iter().flat_map(|row| cases(*row)).map(|case| {
         let mut backend = case.wire.backend(simulation, &case.backend());
         match case.comes() {
-            Comes::Nothing(_) if case.waits() => backend.spec.timeouts.first_token = SHORT,
-            Comes::Part(_) if case.waits() => backend.spec.timeouts.stall = SHORT,
+            Comes::Nothing(_) if case.waits() => backend.spec.timeouts.first_token = Timer::Set(SHORT),
+            Comes::Part(_) if case.waits() => backend.spec.timeouts.stall = Timer::Set(SHORT),
             _ => {}
         }
         backend
