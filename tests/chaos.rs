@@ -28,16 +28,21 @@ async fn disturb(engine: &Engine, simulation: &Simulation, chance: &Chance) {
         0 => {
             // What is ended by nothing but time (timers, holds of minutes) belongs to tests with paused time.
             let lasting = [
-                FaultKind::Silent,
                 FaultKind::Down,
-                FaultKind::StallMidStream,
+                FaultKind::NoListener,
+                FaultKind::Reset,
                 FaultKind::ColdStart,
+                FaultKind::SlowDrip,
                 FaultKind::RateLimited,
+                FaultKind::RateLimitHeaders,
+                FaultKind::LimitReached,
                 FaultKind::OutOfCredit,
                 FaultKind::KeyRefused,
+                FaultKind::Forbidden,
                 FaultKind::ModelMissing,
             ];
-            let kinds: Vec<FaultKind> = FaultKind::ALL.into_iter().filter(|kind| !lasting.contains(kind)).collect();
+            let passes = |kind: &FaultKind| kind.ends_by_itself() && !lasting.contains(kind);
+            let kinds: Vec<FaultKind> = FaultKind::ALL.into_iter().filter(passes).collect();
             simulation.faults().set(&backend, Some(Fault::from(kinds[pick(kinds.len())])));
         }
         1..4 => simulation.faults().set(&backend, None),

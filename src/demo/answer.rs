@@ -42,6 +42,8 @@ pub(super) enum End {
     Stop,
     Length,
     Tool,
+    /// A policy would have none of it.
+    Refused,
 }
 
 /// A whole answer, before any protocol dresses it.
@@ -57,6 +59,9 @@ pub(super) struct Script {
     /// Output tokens that are billed and not shown.
     pub(super) hidden_tokens: u32,
 }
+
+/// Characters of two, three and four bytes.
+const LONG_CHARACTERS: &str = "Größe: 5 µm – 日本 🙂. ";
 
 /// About four characters to the token, as everybody estimates.
 pub(super) fn tokens(text: &str) -> u32 {
@@ -82,8 +87,20 @@ impl Script {
     }
 
     /// An answer without anything in it.
-    pub(super) fn empty() -> Self {
-        Self { thinking: None, pieces: Vec::new(), tool: None, end: End::Stop, hidden_tokens: 0 }
+    pub(super) fn empty(end: End) -> Self {
+        Self { thinking: None, pieces: Vec::new(), tool: None, end, hidden_tokens: 0 }
+    }
+
+    /// The same answer, with characters of several bytes in front.
+    pub(super) fn with_long_characters(mut self) -> Self {
+        self.pieces.insert(0, LONG_CHARACTERS.to_owned());
+        self
+    }
+
+    /// The same answer, a character at a time.
+    pub(super) fn by_character(mut self) -> Self {
+        self.pieces = self.text().chars().map(String::from).collect();
+        self
     }
 
     /// The answer to a prompt.

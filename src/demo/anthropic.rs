@@ -1,6 +1,7 @@
 //! The Anthropic Messages API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, Path, State};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Ask, End, tokens};
 use super::catalog::Card;
-use super::dialect::{Dialect, Frame, Refusal, Turn, event, json_response};
+use super::dialect::{Dialect, Frame, Refusal, Turn, event, json_response, reason};
 use super::log;
 use super::upstream::{Upstream, Visit};
 
@@ -32,14 +33,14 @@ async fn messages(
     body: String,
 ) -> Response {
     match read(&headers, &body) {
-        Ok(ask) => upstream.answer(&visit, ask, std::time::Duration::ZERO).await,
-        Err(message) => upstream.dialect.refuse(&Refusal::BadRequest { message }),
+        Ok(ask) => upstream.answer(&visit, ask, Duration::ZERO).await,
+        Err(message) => upstream.refuse(&Refusal::BadRequest { message }),
     }
 }
 
 async fn count(State(upstream): State<Arc<Upstream>>, body: String) -> Response {
     let Ok(body) = serde_json::from_str::<Value>(&body) else {
-        return upstream.dialect.refuse(&Refusal::BadRequest { message: "invalid JSON".to_owned() });
+        return upstream.refuse(&Refusal::BadRequest { message: "invalid JSON".to_owned() });
     };
     json_response(200, &[], &json!({ "input_tokens": prompt_tokens(&body) }))
 }
@@ -54,7 +55,7 @@ async fn models(State(upstream): State<Arc<Upstream>>) -> Response {
 async fn model(State(upstream): State<Arc<Upstream>>, Path(id): Path<String>) -> Response {
     match upstream.card(&id) {
         Some(card) => json_response(200, &[], &describe(&card)),
-        None => upstream.dialect.refuse(&Refusal::ModelMissing { model: id }),
+        None => upstream.refuse(&Refusal::ModelMissing { model: id }),
     }
 }
 
@@ -147,6 +148,7 @@ const fn stop_reason(end: End) -> &'static str {
         End::Stop => "end_turn",
         End::Length => "max_tokens",
         End::Tool => "tool_use",
+        End::Refused => "refusal",
     }
 }
 
@@ -157,6 +159,7 @@ fn usage(turn: &Turn, output: u64) -> Value {
         "cache_read_input_tokens": turn.usage.cache_read,
         "cache_creation": { "ephemeral_5m_input_tokens": turn.usage.cache_write, "ephemeral_1h_input_tokens": 0 },
         "output_tokens": output,
+        "output_tokens_details": { "thinking_tokens": turn.usage.reasoning.min(output) },
         "service_tier": "standard",
     })
 }
@@ -167,6 +170,19 @@ fn message(turn: &Turn, content: Vec<Value>, stop: Value, output: u64) -> Value 
         "content": content, "stop_reason": stop, "stop_sequence": null, "stop_details": null,
         "usage": usage(turn, output),
     })
+}
+
+/// The limit headers: so many requests are left until so many seconds have passed. Input tokens are never short.
+fn budget(requests: &str, seconds: u32) -> Vec<(&'static str, String)> {
+    let reset = log::rfc3339(log::now().after(Duration::from_secs(seconds.into())));
+    vec![
+        ("anthropic-ratelimit-requests-limit", "1000".to_owned()),
+        ("anthropic-ratelimit-requests-remaining", requests.to_owned()),
+        ("anthropic-ratelimit-requests-reset", reset.clone()),
+        ("anthropic-ratelimit-input-tokens-limit", "2000000".to_owned()),
+        ("anthropic-ratelimit-input-tokens-remaining", "1984000".to_owned()),
+        ("anthropic-ratelimit-input-tokens-reset", reset),
+    ]
 }
 
 fn typed(data: &Value) -> String {
@@ -237,17 +253,23 @@ impl Dialect for Anthropic {
     }
 
     fn headers(&self, turn: &Turn) -> Vec<(&'static str, String)> {
-        let reset = log::rfc3339(log::now().after(std::time::Duration::from_secs(12)));
-        vec![
+        let id = vec![
             ("request-id", format!("req_{}", turn.id)),
             ("anthropic-organization-id", "demo-organization".to_owned()),
-            ("anthropic-ratelimit-requests-limit", "1000".to_owned()),
-            ("anthropic-ratelimit-requests-remaining", "987".to_owned()),
-            ("anthropic-ratelimit-requests-reset", reset.clone()),
-            ("anthropic-ratelimit-input-tokens-limit", "2000000".to_owned()),
-            ("anthropic-ratelimit-input-tokens-remaining", "1984000".to_owned()),
-            ("anthropic-ratelimit-input-tokens-reset", reset),
-        ]
+        ];
+        [id, budget("987", 12)].concat()
+    }
+
+    fn limits(&self, seconds: u32) -> Vec<(&'static str, String)> {
+        budget("0", seconds)
+    }
+
+    fn refuses_in_answer(&self) -> bool {
+        true
+    }
+
+    fn ping(&self) -> &'static str {
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n"
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response {
@@ -263,11 +285,26 @@ impl Dialect for Anthropic {
             Refusal::ContextTooLong { tokens, limit } => {
                 (400, "invalid_request_error", format!("prompt is too long: {tokens} tokens > {limit} maximum"))
             }
+            Refusal::ContentRefused => {
+                (400, "invalid_request_error", "Output blocked by a content_policy_violation".to_owned())
+            }
             Refusal::BadRequest { message } => (400, "invalid_request_error", message.clone()),
+            Refusal::Forbidden => {
+                (403, "permission_error", "Your API key has no permission for the specified resource.".to_owned())
+            }
+            Refusal::Status(status) => {
+                let kind = match status {
+                    413 => "request_too_large",
+                    504 => "timeout_error",
+                    529 => "overloaded_error",
+                    _ => "api_error",
+                };
+                (*status, kind, reason(*status))
+            }
         };
         let id = "req_simulated".to_owned();
         let mut headers = vec![("request-id", id.clone())];
-        if let Refusal::RateLimited { retry_after: Some(seconds) } = refusal {
+        if let Refusal::RateLimited { retry_after: Some(seconds), .. } = refusal {
             headers.push(("retry-after", seconds.to_string()));
         }
         let body = json!({ "type": "error", "error": { "type": kind, "message": text }, "request_id": id });

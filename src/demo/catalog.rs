@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::log;
 use crate::config::{BackendConfig, Config, LogConfig, RunpodConfig, StoreConfig, UiConfig};
 use crate::domain::fleet::{BackendSpec, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use crate::domain::id::{BackendId, ModelId};
@@ -17,6 +18,7 @@ use crate::domain::price::{PerToken, PriceRow, Pricing, Rates, SizeTier};
 use crate::domain::privacy::Reach;
 use crate::domain::task::Task;
 use crate::domain::tier::Tier;
+use crate::domain::usage::Usage;
 
 use Task::{
     Bulk, Code, Context, Creative, Explanation, Extraction, General, Mathematics, Planning, Question, Reasoning,
@@ -311,13 +313,26 @@ impl Card {
         Some(PriceRow { from: None, until: None, base: rates(1.0, 1.0), tiers: tiers.into_iter().collect() })
     }
 
-    fn spec(&self) -> ModelSpec {
-        let pricing = match self.cost {
+    fn pricing(&self) -> Pricing {
+        match self.cost {
             Cost::Free => Pricing::Free,
             Cost::Tokens(..) => Pricing::PerToken { rows: self.price().into_iter().collect() },
             Cost::Cents(cents) => Pricing::PerHour { rate: Money(cents * 10_000_000) },
             Cost::Rented => Pricing::Rented,
-        };
+        }
+    }
+
+    /// The time that is billed, where time is billed.
+    pub(super) fn billed_time(&self, held: Duration) -> Option<Duration> {
+        matches!(self.cost, Cost::Cents(_)).then_some(held)
+    }
+
+    /// What is billed for a use: the very price that the configuration states.
+    pub(super) fn bill(&self, usage: &Usage, held: Option<Duration>) -> Money {
+        self.pricing().settle(Some(usage), held, false, log::now()).amount.unwrap_or(Money::ZERO)
+    }
+
+    fn spec(&self) -> ModelSpec {
         ModelSpec {
             aliases: self.aliases.iter().map(|alias| ModelId::from(*alias)).collect(),
             roles: self.roles.to_vec(),
@@ -325,7 +340,7 @@ impl Card {
             max_output: Some(self.max_output),
             images: Some(self.images),
             tools: Some(true),
-            pricing,
+            pricing: self.pricing(),
             remote: false,
         }
     }

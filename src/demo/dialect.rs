@@ -1,6 +1,8 @@
 //! What every protocol says in its own way: an answer whole, an answer in frames, a refusal. Pure text; time, faults
 //! and sockets are the upstream's business.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -42,18 +44,20 @@ impl Turn {
 
 /// A part of a streamed answer that is sent in one go.
 pub(super) struct Frame {
-    pub(super) text: String,
+    pub(super) bytes: Vec<u8>,
     /// Tokens of the answer in it: the time it takes, and what is billed for it. Zero for the frames around the answer.
     pub(super) tokens: u32,
+    /// A simulated pause before it, beyond what its tokens take.
+    pub(super) pause: Duration,
 }
 
 impl Frame {
-    pub(super) const fn around(text: String) -> Self {
-        Self { text, tokens: 0 }
+    pub(super) fn around(text: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: text.into(), tokens: 0, pause: Duration::ZERO }
     }
 
     pub(super) fn piece(text: String, of: &str) -> Self {
-        Self { text, tokens: super::answer::tokens(of).max(1) }
+        Self { tokens: super::answer::tokens(of).max(1), ..Self::around(text) }
     }
 }
 
@@ -61,13 +65,35 @@ impl Frame {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Refusal {
     BadKey,
-    RateLimited { retry_after: Option<u32> },
+    /// The key is good, and has no right to this.
+    Forbidden,
+    /// `limits` are the seconds until the next request that limit headers name.
+    RateLimited {
+        retry_after: Option<u32>,
+        limits: Option<u32>,
+    },
     Overloaded,
     ServerError,
     OutOfCredit,
-    ModelMissing { model: String },
-    ContextTooLong { tokens: u32, limit: u32 },
-    BadRequest { message: String },
+    ModelMissing {
+        model: String,
+    },
+    ContextTooLong {
+        tokens: u32,
+        limit: u32,
+    },
+    ContentRefused,
+    BadRequest {
+        message: String,
+    },
+    /// Whatever else a status can say.
+    Status(u16),
+}
+
+/// What a status is called, for those that have no message of their own.
+pub(super) fn reason(status: u16) -> String {
+    let known = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    known.map_or_else(|| format!("status {status}"), str::to_owned)
 }
 
 /// A protocol, spoken by a server.
@@ -99,6 +125,22 @@ pub(super) trait Dialect: Send + Sync + 'static {
 
     /// The response to a request that is refused.
     fn refuse(&self, refusal: &Refusal) -> Response;
+
+    /// The headers that say that nothing is left for so many seconds, where the service has such headers.
+    fn limits(&self, seconds: u32) -> Vec<(&'static str, String)> {
+        let _ = seconds;
+        Vec::new()
+    }
+
+    /// Whether a policy's refusal comes as an answer of its own kind, under a status of 200.
+    fn refuses_in_answer(&self) -> bool {
+        false
+    }
+
+    /// A sign of life that is no answer.
+    fn ping(&self) -> &'static str {
+        ": still at it\n\n"
+    }
 
     /// An error in the middle of a streamed answer.
     fn error_frame(&self) -> String;

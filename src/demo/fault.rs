@@ -1,109 +1,199 @@
-//! Faults that can be dialled into a simulated upstream, and who has which.
+//! Kinds of faults that a simulated upstream can have: one table, a row each.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::id::BackendId;
+/// What a fault comes to, as the upstream sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// A whole answer, however odd its form.
+    Answers,
+    /// No answer, and a word on why.
+    Refuses,
+    /// No answer, or something that is not a whole one.
+    Breaks,
+}
 
-/// The kinds of faults, without their numbers: what a command palette offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FaultKind {
+/// What is known of a kind beside its name.
+struct Row {
+    name: &'static str,
+    nature: Nature,
+    /// Whether probes and listings meet it as well.
+    hits_probes: bool,
+    /// Whether it comes to an end by itself.
+    ends: bool,
+    /// The number that shows it best, and what the number counts; an empty unit where the kind has none.
+    number: f32,
+    unit: &'static str,
+}
+
+macro_rules! probes {
+    () => {
+        false
+    };
+    (probes) => {
+        true
+    };
+}
+macro_rules! ends {
+    () => {
+        true
+    };
+    (forever) => {
+        false
+    };
+}
+
+/// A row: what it is, its name, its nature, its number with the unit, and whether probes meet it and it lasts for ever.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $nature:ident $number:literal $unit:literal $([$probes:ident])? $($forever:ident)?;)*) => {
+        /// The kinds of faults, without their numbers: what a command palette offers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FaultKind { $($(#[$doc])* $kind,)* }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$kind => Row {
+                        name: $name,
+                        nature: Nature::$nature,
+                        hits_probes: probes!($($probes)?),
+                        ends: ends!($($forever)?),
+                        number: $number,
+                        unit: $unit,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    // Slow, and well.
     /// Answers, but slowly.
-    Slow,
-    /// Closes every connection before answering, probes included.
-    Down,
-    /// 429.
-    RateLimited,
-    /// 503, or 529 where the service has it.
-    Overloaded,
-    /// 500.
-    ServerError,
-    /// The connection breaks in the middle of an answer.
-    CutMidStream,
-    /// The answer stops moving, and the connection stays open.
-    StallMidStream,
-    /// Takes the request and never answers, probes included.
-    Silent,
-    /// Status 200, and then an error in the protocol's own shape.
-    ErrorInsideStream,
-    /// Status 200 with a web page, probes included.
-    Html,
-    /// Status 200 with JSON that breaks off, and a proper end of the response.
-    HalfJson,
-    /// A proper answer with nothing in it.
-    Empty,
-    /// A proper answer under a content type that is not the protocol's.
-    WrongContentType,
-    /// The key is refused, probes included.
-    KeyRefused,
-    /// The account has no credit.
-    OutOfCredit,
-    /// The model is not there.
-    ModelMissing,
-    /// The prompt is said to be too long.
-    ContextTooLong,
+    Slow "slow" Answers 6.0 "×";
     /// A model has to be loaded, or a worker started, before the answer begins.
-    ColdStart,
+    ColdStart "cold-start" Answers 45.0 "s";
+    /// One character at a time, each after a pause.
+    SlowDrip "slow-drip" Answers 0.2 "s";
+
+    // Odd, and well.
+    /// The answer begins with a byte order mark.
+    ByteOrderMark "byte-order-mark" Answers 0.0 "";
+    /// Lines end as HTTP's do.
+    CrlfLines "crlf" Answers 0.0 "";
+    /// A chunk boundary after every byte, and so inside every token.
+    SplitTokens "split-tokens" Answers 0.0 "";
+    /// Chunk boundaries only inside characters of several bytes.
+    SplitCharacters "split-characters" Answers 0.0 "";
+    /// The end mark comes twice.
+    DoubleEnd "double-end" Answers 0.0 "";
+    /// Nothing is said of what was used.
+    NoUsage "no-usage" Answers 0.0 "";
+    /// An answer whose headers say that it was the last one for a while.
+    LimitReached "limit-reached" Answers 20.0 "s";
+    /// A single line of so many mebibytes.
+    HugeLine "huge-line" Answers 9.0 "MiB";
+
+    // Refused.
+    /// 429; a `retry-after` of nought seconds is not stated.
+    RateLimited "rate-limited" Refuses 20.0 "s";
+    /// 429 without a `retry-after`: the limit headers say when the next request may come.
+    RateLimitHeaders "rate-limit-headers" Refuses 20.0 "s";
+    /// 503, or 529 where the service has it.
+    Overloaded "overloaded" Refuses 0.0 "";
+    /// 500.
+    ServerError "server-error" Refuses 0.0 "";
+    /// Any status, with an error in the protocol's own shape.
+    Status "status" Refuses 502.0 "HTTP";
+    /// A redirect to somewhere else.
+    Redirect "redirect" Refuses 307.0 "HTTP";
+    /// A web page under this status, probes included.
+    Html "html" Refuses 200.0 "HTTP" [probes];
+    /// The key is refused, probes included.
+    KeyRefused "key-refused" Refuses 0.0 "" [probes];
+    /// The key is good, and has no right to this.
+    Forbidden "forbidden" Refuses 0.0 "";
+    /// The account has no credit.
+    OutOfCredit "out-of-credit" Refuses 0.0 "";
+    /// The model is not there.
+    ModelMissing "model-missing" Refuses 0.0 "";
+    /// The prompt is said to be too long.
+    ContextTooLong "context-too-long" Refuses 0.0 "";
+    /// The provider's policy refuses the content.
+    ContentRefused "content-refused" Refuses 0.0 "";
+    /// The request is said to be malformed.
+    BadRequest "bad-request" Refuses 0.0 "";
+
+    // Gone before an answer.
+    /// Closes every connection before answering, probes included.
+    Down "down" Breaks 0.0 "" [probes];
+    /// Nobody listens, probes included. Only a standing one can be: the fault of a single request closes its connection.
+    NoListener "no-listener" Breaks 0.0 "" [probes];
+    /// Takes the request and resets the connection.
+    Reset "reset" Breaks 0.0 "";
+    /// Takes the request and never answers, probes included.
+    Silent "silent" Breaks 0.0 "" [probes] forever;
+    /// Status 200 and headers, and then nothing.
+    SilentAfterHead "silent-after-head" Breaks 0.0 "" forever;
+    /// Status 200, and then signs of life for ever, but no answer.
+    PingsOnly "pings-only" Breaks 1.0 "s" forever;
+
+    // Broken within an answer.
+    /// The connection breaks in the middle of an answer.
+    CutMidStream "cut" Breaks 2.0 "pieces";
+    /// The connection is reset in the middle of an answer.
+    ResetMidStream "reset-mid" Breaks 2.0 "pieces";
+    /// The connection breaks in the middle of a character.
+    CutInCharacter "cut-in-character" Breaks 0.0 "";
+    /// The answer stops moving, and the connection stays open.
+    StallMidStream "stall" Breaks 2.0 "pieces" forever;
+    /// The response ends properly in the middle of an answer.
+    Truncated "truncated" Breaks 2.0 "pieces";
+    /// All of the answer but its end mark, and a proper end of the response.
+    NoEndMark "no-end-mark" Breaks 0.0 "";
+    /// The answer never ends.
+    Endless "endless" Breaks 0.0 "" forever;
+    /// Status 200, and then an error in the protocol's own shape.
+    ErrorInsideStream "error-inside" Breaks 2.0 "pieces";
+
+    // Not the protocol.
+    /// Status 200 with JSON that breaks off, and a proper end of the response.
+    HalfJson "half-json" Breaks 0.0 "";
+    /// A byte inside a text that no UTF-8 has.
+    BadUtf8 "bad-utf8" Breaks 0.0 "";
     /// Status 200 and the right content type over bytes that mean nothing.
-    Garbage,
+    Garbage "garbage" Breaks 0.0 "";
+    /// A proper answer under a content type that is not the protocol's.
+    WrongContentType "wrong-type" Breaks 0.0 "";
+    /// A proper answer with nothing in it.
+    Empty "empty" Breaks 0.0 "";
 }
 
 impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 19] = [
-        Self::Slow,
-        Self::Down,
-        Self::RateLimited,
-        Self::Overloaded,
-        Self::ServerError,
-        Self::CutMidStream,
-        Self::StallMidStream,
-        Self::Silent,
-        Self::ErrorInsideStream,
-        Self::Html,
-        Self::HalfJson,
-        Self::Empty,
-        Self::WrongContentType,
-        Self::KeyRefused,
-        Self::OutOfCredit,
-        Self::ModelMissing,
-        Self::ContextTooLong,
-        Self::ColdStart,
-        Self::Garbage,
-    ];
-
     /// The name used in commands and on the screen.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Slow => "slow",
-            Self::Down => "down",
-            Self::RateLimited => "rate-limited",
-            Self::Overloaded => "overloaded",
-            Self::ServerError => "server-error",
-            Self::CutMidStream => "cut",
-            Self::StallMidStream => "stall",
-            Self::Silent => "silent",
-            Self::ErrorInsideStream => "error-inside",
-            Self::Html => "html",
-            Self::HalfJson => "half-json",
-            Self::Empty => "empty",
-            Self::WrongContentType => "wrong-type",
-            Self::KeyRefused => "key-refused",
-            Self::OutOfCredit => "out-of-credit",
-            Self::ModelMissing => "model-missing",
-            Self::ContextTooLong => "context-too-long",
-            Self::ColdStart => "cold-start",
-            Self::Garbage => "garbage",
-        }
+        self.row().name
     }
 
     /// Whether probes and listings meet the fault as well as prompts do.
     #[must_use]
     pub const fn hits_probes(self) -> bool {
-        matches!(self, Self::Down | Self::Silent | Self::Html | Self::KeyRefused)
+        self.row().hits_probes
+    }
+
+    /// Whether what it does comes to an end by itself; the others end when somebody's patience does.
+    #[must_use]
+    pub const fn ends_by_itself(self) -> bool {
+        self.row().ends
+    }
+
+    pub(super) const fn nature(self) -> Nature {
+        self.row().nature
     }
 }
 
@@ -135,66 +225,77 @@ impl FromStr for FaultKind {
 pub struct Fault {
     /// The kind.
     pub kind: FaultKind,
-    /// What the kind's number is: the factor of `Slow`, the seconds of `ColdStart`, the `retry-after` seconds of
-    /// `RateLimited` (0 for none stated), the pieces of answer that go out before `CutMidStream`, `StallMidStream`
-    /// and `ErrorInsideStream`. The other kinds have none.
+    /// What the kind's number is: a factor, seconds of simulated time (of `retry-after` and its like: seconds as
+    /// they are told), an HTTP status, mebibytes, or the pieces of answer that go out before it breaks. Many kinds have
+    /// none.
     pub number: f32,
 }
 
 impl Fault {
+    /// A kind with this number.
+    #[must_use]
+    pub const fn new(kind: FaultKind, number: f32) -> Self {
+        Self { kind, number }
+    }
+
     /// Every time of the answer is multiplied.
     #[must_use]
     pub const fn slow(factor: f32) -> Self {
-        Self { kind: FaultKind::Slow, number: factor }
+        Self::new(FaultKind::Slow, factor)
     }
 
     /// Too many requests; come back after so many seconds.
     #[must_use]
     pub const fn rate_limited(retry_after: f32) -> Self {
-        Self { kind: FaultKind::RateLimited, number: retry_after }
+        Self::new(FaultKind::RateLimited, retry_after)
     }
 
     /// The connection breaks after so many pieces of the answer.
     #[must_use]
     pub const fn cut_after(pieces: f32) -> Self {
-        Self { kind: FaultKind::CutMidStream, number: pieces }
+        Self::new(FaultKind::CutMidStream, pieces)
     }
 
     /// A cold start of so many simulated seconds.
     #[must_use]
     pub const fn cold_start(seconds: f32) -> Self {
-        Self { kind: FaultKind::ColdStart, number: seconds }
+        Self::new(FaultKind::ColdStart, seconds)
     }
 
-    /// The pieces of an answer that go out first, for the kinds that break in the middle.
+    /// The number as a count: of pieces, of seconds, a status.
     #[must_use]
-    pub fn pieces(self) -> usize {
+    pub(super) fn count(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range first")]
-        let pieces = self.number.clamp(0.0, 1e6) as usize;
-        pieces
+        let count = self.number.clamp(0.0, 1e6) as u32;
+        count
+    }
+
+    /// The number as simulated time.
+    pub(super) fn time(self) -> std::time::Duration {
+        std::time::Duration::from_secs_f32(self.number.clamp(0.0, 86_400.0))
+    }
+
+    /// The pieces of an answer that go out first, where the kind breaks in the middle of one.
+    pub(super) fn pieces(self) -> Option<usize> {
+        (self.kind.row().unit == "pieces").then(|| usize::try_from(self.count()).unwrap_or(usize::MAX))
     }
 }
 
 impl From<FaultKind> for Fault {
     /// With the number that shows the fault best.
     fn from(kind: FaultKind) -> Self {
-        let number = match kind {
-            FaultKind::Slow => 6.0,
-            FaultKind::RateLimited => 20.0,
-            FaultKind::ColdStart => 45.0,
-            FaultKind::CutMidStream | FaultKind::StallMidStream | FaultKind::ErrorInsideStream => 2.0,
-            _ => 0.0,
-        };
-        Self { kind, number }
+        Self { kind, number: kind.row().number }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            FaultKind::Slow => write!(f, "{} ×{}", self.kind, self.number),
-            FaultKind::RateLimited | FaultKind::ColdStart => write!(f, "{} {} s", self.kind, self.number),
-            _ => write!(f, "{}", self.kind),
+        match self.kind.row().unit {
+            // How many pieces go out first is of no interest on a screen.
+            "" | "pieces" => write!(f, "{}", self.kind),
+            "×" => write!(f, "{} ×{}", self.kind, self.number),
+            "HTTP" => write!(f, "{} {}", self.kind, self.number),
+            unit => write!(f, "{} {} {unit}", self.kind, self.number),
         }
     }
 }
@@ -206,78 +307,12 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
         let mut words = text.split_whitespace();
         let kind: FaultKind = words.next().unwrap_or_default().parse()?;
-        let usual = Self::from(kind);
         match words.next() {
-            None => Ok(usual),
+            None => Ok(Self::from(kind)),
             Some(word) => {
                 let number = word.parse().map_err(|_| UnknownFault { given: text.to_owned() })?;
-                Ok(Self { number, ..usual })
+                Ok(Self { kind, number })
             }
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Dial {
-    standing: Option<Fault>,
-    /// Faults for the next prompts, nearest first.
-    next: Vec<(Fault, u32)>,
-}
-
-/// Who has which fault. Clones are handles of the same dials.
-#[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<BTreeMap<BackendId, Dial>>>);
-
-impl Faults {
-    fn dials(&self) -> MutexGuard<'_, BTreeMap<BackendId, Dial>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives a backend a standing fault, or takes it and all that was set for its next prompts away.
-    pub fn set(&self, backend: &BackendId, fault: Option<Fault>) {
-        let mut dials = self.dials();
-        match fault {
-            Some(fault) => dials.entry(backend.clone()).or_default().standing = Some(fault),
-            None => {
-                dials.remove(backend);
-            }
-        }
-    }
-
-    /// Gives a backend a fault for its next `count` prompts, before any standing one. Probes do not count and do not
-    /// meet it, so that a test is not at the mercy of the prober's timing.
-    pub fn set_for_next(&self, backend: &BackendId, fault: Fault, count: u32) {
-        if count > 0 {
-            self.dials().entry(backend.clone()).or_default().next.push((fault, count));
-        }
-    }
-
-    /// Takes all faults away.
-    pub fn clear(&self) {
-        self.dials().clear();
-    }
-
-    /// Every backend's fault as its next prompt would meet it.
-    #[must_use]
-    pub fn current(&self) -> Vec<(BackendId, Fault)> {
-        let dials = self.dials();
-        let fault = |dial: &Dial| dial.next.first().map(|(fault, _)| *fault).or(dial.standing);
-        dials.iter().filter_map(|(id, dial)| fault(dial).map(|fault| (id.clone(), fault))).collect()
-    }
-
-    /// The fault that this request meets; counts it down if it is a prompt.
-    pub(super) fn draw(&self, backend: &BackendId, is_prompt: bool) -> Option<Fault> {
-        let mut dials = self.dials();
-        let dial = dials.get_mut(backend)?;
-        if !is_prompt {
-            return dial.standing.filter(|fault| fault.kind.hits_probes());
-        }
-        let Some((fault, left)) = dial.next.first_mut() else { return dial.standing };
-        let fault = *fault;
-        *left -= 1;
-        if *left == 0 {
-            dial.next.remove(0);
-        }
-        Some(fault)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Ask, End, tokens};
 use super::catalog::Card;
-use super::dialect::{Dialect, Frame, Refusal, Turn, json_response, respond};
+use super::dialect::{Dialect, Frame, Refusal, Turn, json_response, reason, respond};
 use super::log;
 use super::upstream::{Upstream, Visit};
 
@@ -34,7 +34,7 @@ async fn models(State(upstream): State<Arc<Upstream>>) -> Response {
 async fn model(State(upstream): State<Arc<Upstream>>, Path(id): Path<String>) -> Response {
     match upstream.card(&id) {
         Some(card) => json_response(200, &[], &describe(&card)),
-        None => upstream.dialect.refuse(&Refusal::ModelMissing { model: id }),
+        None => upstream.refuse(&Refusal::ModelMissing { model: id }),
     }
 }
 
@@ -54,7 +54,7 @@ async fn generate(
     body: String,
 ) -> Response {
     let (model, method) = call.split_once(':').unwrap_or((&call, ""));
-    let bad = |message: &str| upstream.dialect.refuse(&Refusal::BadRequest { message: message.to_owned() });
+    let bad = |message: &str| upstream.refuse(&Refusal::BadRequest { message: message.to_owned() });
     let Ok(body) = serde_json::from_str::<Value>(&body) else {
         return bad("Invalid JSON payload received. Unexpected end of string.");
     };
@@ -66,7 +66,7 @@ async fn generate(
         "countTokens" => return json_response(200, &[], &json!({ "totalTokens": ask.input_tokens })),
         "generateContent" => {}
         "streamGenerateContent" => ask.stream = true,
-        _ => return upstream.dialect.refuse(&Refusal::ModelMissing { model: call.clone() }),
+        _ => return upstream.refuse(&Refusal::ModelMissing { model: call.clone() }),
     }
     if ask.stream && !query.unwrap_or_default().contains("alt=sse") {
         return bad("the simulation streams as server-sent events only: add alt=sse");
@@ -133,8 +133,12 @@ fn chunk(turn: &Turn, parts: Vec<Value>, finish: Option<End>) -> Value {
         "promptTokensDetails": [{ "modality": "TEXT", "tokenCount": turn.usage.prompt() }],
     });
     if let Some(end) = finish {
-        // There is no reason of its own for a tool call.
-        candidate["finishReason"] = json!(if end == End::Length { "MAX_TOKENS" } else { "STOP" });
+        candidate["finishReason"] = json!(match end {
+            End::Length => "MAX_TOKENS",
+            End::Refused => "SAFETY",
+            // There is no reason of its own for a tool call.
+            End::Stop | End::Tool => "STOP",
+        });
         usage["candidatesTokenCount"] = json!(turn.usage.output - turn.usage.reasoning);
         usage["thoughtsTokenCount"] = json!(turn.usage.reasoning);
         usage["totalTokenCount"] = json!(turn.usage.total());
@@ -196,6 +200,10 @@ impl Dialect for Gemini {
         frames
     }
 
+    fn refuses_in_answer(&self) -> bool {
+        true
+    }
+
     fn headers(&self, _: &Turn) -> Vec<(&'static str, String)> {
         vec![("server-timing", "gfet4t7; dur=412".to_owned())]
     }
@@ -209,7 +217,7 @@ impl Dialect for Gemini {
                 "API key not valid. Please pass a valid API key.".to_owned(),
                 json!([{ "@type": info("ErrorInfo"), "reason": "API_KEY_INVALID", "domain": "googleapis.com" }]),
             ),
-            Refusal::RateLimited { retry_after } => {
+            Refusal::RateLimited { retry_after, .. } => {
                 let quota = json!({
                     "@type": info("QuotaFailure"),
                     "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel" }],
@@ -242,7 +250,14 @@ impl Dialect for Gemini {
                 format!("The input token count ({tokens}) exceeds the maximum number of tokens allowed ({limit})."),
                 json!([]),
             ),
+            Refusal::ContentRefused => {
+                (400, "INVALID_ARGUMENT", "Blocked: content_policy_violation".to_owned(), json!([]))
+            }
             Refusal::BadRequest { message } => (400, "INVALID_ARGUMENT", message.clone(), json!([])),
+            Refusal::Forbidden => {
+                (403, "PERMISSION_DENIED", "The caller does not have permission".to_owned(), json!([]))
+            }
+            Refusal::Status(status) => (*status, "UNKNOWN", reason(*status), json!([])),
         };
         let error = json!({ "error": { "code": code, "message": message, "status": status, "details": details } });
         // Google's error bodies are indented.

@@ -2,16 +2,29 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::fault::FaultKind;
 use crate::domain::id::BackendId;
+use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::Usage;
 
-/// Requests that the log keeps.
-const CAPACITY: usize = 4_096;
+/// How an exchange ended, as the upstream saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With a whole answer, handed on to the last byte.
+    Whole,
+    /// With a word on why there is no answer.
+    Refused,
+    /// By a fault: without an answer, or with something that is not a whole one.
+    Broken,
+    /// The client went away before the answer was whole.
+    Gone,
+}
 
 /// One request as an upstream saw it.
 #[derive(Clone, Debug)]
@@ -35,32 +48,66 @@ pub struct Seen {
     pub fault: Option<FaultKind>,
     /// The response's status; `None` while there is none, and for good where the connection was closed without one.
     pub status: Option<u16>,
-    /// Prompt tokens that the upstream would charge for.
-    pub input_tokens: u64,
-    /// Tokens of the answer that it had produced when the answer ended or broke off.
-    pub output_tokens: u64,
+    /// How it ended; `None` while it is under way. A job ends when the work is done or cancelled, whoever asks for it.
+    pub ended: Option<Ended>,
+    /// What the upstream bills, by kind: the prompt as soon as it was read, and what had been produced when the answer
+    /// ended or broke off, whether or not the client was told of it.
+    pub usage: Usage,
+    /// The time that is billed, for what is paid by the hour: from when a worker had the prompt until the last of its
+    /// answer, in real time.
+    pub held: Option<Duration>,
+    /// The amount of the bill, by the prices that [`Simulation::config`](super::Simulation::config) states. What was
+    /// refused, and what never reached a model, costs nothing.
+    pub billed: Money,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
     seen: VecDeque<Seen>,
     dropped: u64,
+    capacity: usize,
 }
 
 /// The log: the latest requests of all upstreams. Clones are handles of the same log.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Log(Arc<Mutex<Ring>>);
-
-/// One line of the log that is still being written.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct Log {
+    ring: Arc<Mutex<Ring>>,
+    /// Told of every exchange that ends.
+    ends: watch::Sender<()>,
+}
+
+/// One line of the log that is still being written. When its last handle is gone, so is whoever might have ended it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry(Arc<Line>);
+
+#[derive(Debug)]
+struct Line {
     log: Log,
     number: u64,
 }
 
 impl Log {
+    pub(super) fn new(capacity: usize) -> Self {
+        let ring = Ring { seen: VecDeque::new(), dropped: 0, capacity: capacity.max(1) };
+        Self { ring: Arc::new(Mutex::new(ring)), ends: watch::Sender::default() }
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The prompts that hold a text, once every one of them has ended.
+    pub(super) async fn ended(&self, text: &str) -> Vec<Seen> {
+        let mut ends = self.ends.subscribe();
+        loop {
+            ends.mark_unchanged();
+            let holds = |seen: &&Seen| seen.is_prompt && seen.prompt_text.contains(text);
+            let found: Vec<Seen> = self.ring().seen.iter().filter(holds).cloned().collect();
+            // The log itself holds a sender, so there is always one.
+            if found.iter().all(|seen| seen.ended.is_some()) || ends.changed().await.is_err() {
+                return found;
+            }
+        }
     }
 
     pub(super) fn all(&self) -> Vec<Seen> {
@@ -94,29 +141,60 @@ impl Log {
             prompt_text: texts.join("\n"),
             fault: None,
             status: None,
-            input_tokens: 0,
-            output_tokens: 0,
+            ended: None,
+            usage: Usage::default(),
+            held: None,
+            billed: Money::ZERO,
             path,
         };
         let mut ring = self.ring();
-        if ring.seen.len() == CAPACITY {
+        if ring.seen.len() >= ring.capacity {
             ring.seen.pop_front();
             ring.dropped += 1;
         }
         ring.seen.push_back(seen);
         let number = ring.dropped + ring.seen.len() as u64 - 1;
-        Entry { log: self.clone(), number }
+        Entry(Arc::new(Line { log: self.clone(), number }))
     }
 }
 
 impl Entry {
     /// Changes the line, if the ring still has it.
     pub(super) fn edit(&self, change: impl FnOnce(&mut Seen)) {
+        self.0.edit(change);
+    }
+
+    /// Says how the exchange ended, unless that has been said.
+    pub(super) fn end(&self, how: Ended) {
+        self.0.end(how);
+    }
+
+    /// The texts of the request.
+    pub(super) fn prompt_text(&self) -> String {
+        let mut text = String::new();
+        self.edit(|seen| text.clone_from(&seen.prompt_text));
+        text
+    }
+}
+
+impl Line {
+    fn edit(&self, change: impl FnOnce(&mut Seen)) {
         let mut ring = self.log.ring();
         let at = self.number.checked_sub(ring.dropped).and_then(|at| usize::try_from(at).ok());
         if let Some(seen) = at.and_then(|at| ring.seen.get_mut(at)) {
             change(seen);
         }
+    }
+
+    fn end(&self, how: Ended) {
+        self.edit(|seen| seen.ended = seen.ended.or(Some(how)));
+        self.log.ends.send_replace(());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.end(Ended::Gone);
     }
 }
 

@@ -328,7 +328,7 @@ impl Dialect for Problems {
     fn refuse(&self, refusal: &Refusal) -> Response {
         match refusal {
             Refusal::BadKey => problem(401, "Unauthorized", "missing bearer token"),
-            Refusal::RateLimited { retry_after } => {
+            Refusal::RateLimited { retry_after, .. } => {
                 let mut response = problem(429, "Too Many Requests", "rate limit exceeded");
                 if let Some(seconds) = retry_after {
                     response.headers_mut().insert("retry-after", HeaderValue::from(*seconds));

@@ -8,12 +8,15 @@ mod anthropic;
 mod catalog;
 mod dialect;
 mod fault;
+mod faults;
 mod gemini;
 mod gpu;
 mod log;
 mod management;
+mod mischief;
 mod ollama;
 mod openai;
+mod play;
 mod rng;
 mod serverless;
 mod socket;
@@ -50,9 +53,10 @@ use crate::domain::fleet::Protocol;
 use crate::domain::privacy::Reach;
 use crate::domain::tier::Tier;
 
-pub use fault::{Fault, FaultKind, Faults, UnknownFault};
+pub use fault::{Fault, FaultKind, UnknownFault};
+pub use faults::{Faults, Storm};
 pub use gpu::SimulatedGpu;
-pub use log::Seen;
+pub use log::{Ended, Seen};
 pub use rng::Chance;
 pub use traffic::{Arrival, Traffic};
 
@@ -63,18 +67,21 @@ pub struct Options {
     pub seed: u64,
     /// 1 for believable times, more for faster ones; tests take 50 or so.
     pub speed: f32,
+    /// Requests that the log keeps, the latest of them; `usize::MAX` for all.
+    pub log: usize,
 }
 
 impl Default for Options {
+    /// Believable times, and a log of 4,096 requests: enough to look at, and no more memory after a week than after an
+    /// hour.
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0 }
+        Self { seed: 1, speed: 1.0, log: 4_096 }
     }
 }
 
 /// A running simulation. [`Simulation::shutdown`] ends it; dropping it ends it too, without waiting.
 pub struct Simulation {
     world: World,
-    tracker: TaskTracker,
     config: Config,
     gpu: SimulatedGpu,
     _stop: tokio_util::sync::DropGuard,
@@ -96,14 +103,14 @@ impl Simulation {
         let stop = CancellationToken::new();
         let world = World {
             faults: Faults::default(),
-            log: log::Log::default(),
+            log: log::Log::new(options.log),
             speed: options.speed.clamp(0.01, 10_000.0),
             started: Instant::now(),
             stop: stop.clone(),
+            tasks: TaskTracker::new(),
         };
-        let tracker = TaskTracker::new();
         let chance = Chance::new(options.seed);
-        let mut street = Street { world: world.clone(), tracker: tracker.clone(), addresses: BTreeMap::new() };
+        let mut street = Street { world: world.clone(), addresses: BTreeMap::new() };
         let mut gpu = None;
         let mut endpoints = BTreeMap::new();
         let mut tenant = None;
@@ -178,13 +185,12 @@ impl Simulation {
             endpoints.remove(TUNE_ENDPOINT).ok_or_else(missing)?,
         );
         street.open(site.id, management::router(&account), upstream).await?;
-        tracker.close();
+        world.tasks.close();
 
         Ok(Self {
             config: catalog::config(&street.addresses),
             gpu: gpu.ok_or_else(missing)?,
             world,
-            tracker,
             _stop: stop.drop_guard(),
         })
     }
@@ -207,6 +213,12 @@ impl Simulation {
         self.world.log.all()
     }
 
+    /// The prompts that hold a text, by whomever they were seen, oldest first: once every one of them has ended, so that
+    /// their bills are final.
+    pub async fn prompts_with(&self, text: &str) -> Vec<Seen> {
+        self.world.log.ended(text).await
+    }
+
     /// Forgets the requests seen so far.
     pub fn clear_log(&self) {
         self.world.log.clear();
@@ -221,7 +233,7 @@ impl Simulation {
     /// Ends all upstreams: what is being answered is cut, and every task has ended when this returns.
     pub async fn shutdown(self) {
         self.world.stop.cancel();
-        self.tracker.wait().await;
+        self.world.tasks.wait().await;
     }
 }
 
@@ -241,7 +253,6 @@ fn scaling(protocol: Protocol) -> (&'static str, Scaling) {
 /// Where the upstreams live.
 struct Street {
     world: World,
-    tracker: TaskTracker,
     addresses: BTreeMap<&'static str, SocketAddr>,
 }
 
@@ -249,12 +260,13 @@ impl Street {
     async fn open(&mut self, id: &'static str, router: Router, upstream: Arc<Upstream>) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         self.addresses.insert(id, listener.local_addr()?);
+        let door = Door::new(listener, &upstream.id, &self.world.faults);
         // A layer around all routes, unknown ones included: a service that is down is down everywhere.
         let router = router.layer(from_fn_with_state(upstream, upstream::door));
         let service = router.into_make_service_with_connect_info::<Line>();
         let stop = self.world.stop.clone();
-        self.tracker.spawn(async move {
-            let _ = axum::serve(Door(listener), service).with_graceful_shutdown(stop.cancelled_owned()).await;
+        self.world.tasks.spawn(async move {
+            let _ = axum::serve(door, service).with_graceful_shutdown(stop.cancelled_owned()).await;
         });
         Ok(())
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::answer::{Ask, End, tokens};
 use super::catalog::Card;
-use super::dialect::{Dialect, Frame, Refusal, Turn, json_response};
+use super::dialect::{Dialect, Frame, Refusal, Turn, json_response, reason};
 use super::log;
 use super::upstream::{Upstream, Visit};
 use crate::domain::time::Timestamp;
@@ -140,7 +140,7 @@ async fn show(State((upstream, _)): State<Host>, body: String) -> Response {
     let body: Value = serde_json::from_str(&body).unwrap_or_default();
     let name = body["model"].as_str().unwrap_or_default();
     let Some(card) = upstream.card(name) else {
-        return upstream.dialect.refuse(&Refusal::ModelMissing { model: name.to_owned() });
+        return upstream.refuse(&Refusal::ModelMissing { model: name.to_owned() });
     };
     let mut model = describe(&card);
     model["model_info"] = json!({ "general.architecture": "llama", "llama.context_length": card.context });
@@ -190,11 +190,11 @@ impl Order {
 async fn generate(State((upstream, memory)): State<Host>, body: String) -> Response {
     let order = match Order::read(&upstream, &body) {
         Ok(order) => order,
-        Err(refusal) => return upstream.dialect.refuse(&refusal),
+        Err(refusal) => return upstream.refuse(&refusal),
     };
     if order.body["prompt"].as_str().is_some_and(|prompt| !prompt.is_empty()) {
         let message = "the simulation generates over /api/chat only".to_owned();
-        return upstream.dialect.refuse(&Refusal::BadRequest { message });
+        return upstream.refuse(&Refusal::BadRequest { message });
     }
     let reason = order.carry_out(&upstream, &memory).await;
     let id = order.card.id;
@@ -205,7 +205,7 @@ async fn generate(State((upstream, memory)): State<Host>, body: String) -> Respo
 async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extension<Visit>, body: String) -> Response {
     let order = match Order::read(&upstream, &body) {
         Ok(order) => order,
-        Err(refusal) => return upstream.dialect.refuse(&refusal),
+        Err(refusal) => return upstream.refuse(&refusal),
     };
     let messages = order.body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     if messages.is_empty() {
@@ -222,7 +222,7 @@ async fn chat(State((upstream, memory)): State<Host>, Extension(visit): Extensio
     let mut ask = read(body, messages, card.id);
     if ask.input_tokens > window {
         if body["truncate"] == false {
-            return upstream.dialect.refuse(&Refusal::ContextTooLong { tokens: ask.input_tokens, limit: window });
+            return upstream.refuse(&Refusal::ContextTooLong { tokens: ask.input_tokens, limit: window });
         }
         // The oldest messages go silently, and only the count of prompt tokens tells.
         ask.input_tokens = window - window / 8;
@@ -354,6 +354,10 @@ impl Dialect for Ollama {
         frames
     }
 
+    fn ping(&self) -> &'static str {
+        "\n"
+    }
+
     fn headers(&self, _: &Turn) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -372,11 +376,14 @@ impl Dialect for Ollama {
                             shorten the prompt or raise num_ctx";
                 (400, text.to_owned())
             }
+            Refusal::ContentRefused => (400, "blocked: content_policy_violation".to_owned()),
             Refusal::BadRequest { message } => (400, message.clone()),
+            Refusal::Forbidden => (403, "forbidden".to_owned()),
+            Refusal::Status(status) => (*status, reason(*status)),
         };
         let status = if *refusal == Refusal::OutOfCredit { 402 } else { status };
         let mut headers = Vec::new();
-        if let Refusal::RateLimited { retry_after: Some(seconds) } = refusal {
+        if let Refusal::RateLimited { retry_after: Some(seconds), .. } = refusal {
             headers.push(("retry-after", seconds.to_string()));
         }
         json_response(status, &headers, &json!({ "error": text }))

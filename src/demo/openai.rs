@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::answer::{Ask, End, tokens};
-use super::dialect::{Dialect, Frame, Refusal, Turn, bearer, event, json_response, respond};
+use super::dialect::{Dialect, Frame, Refusal, Turn, bearer, event, json_response, reason, respond};
 use super::upstream::{Upstream, Visit};
 
 /// Who serves the protocol.
@@ -63,7 +63,7 @@ async fn chat(
                 None => upstream.answer(&visit, ask, Duration::ZERO).await,
             }
         }
-        Err(message) => upstream.dialect.refuse(&Refusal::BadRequest { message }),
+        Err(message) => upstream.refuse(&Refusal::BadRequest { message }),
     }
 }
 
@@ -114,7 +114,7 @@ async fn models(State(upstream): State<Arc<Upstream>>, Extension(flavour): Exten
 async fn model(State(upstream): State<Arc<Upstream>>, Path(id): Path<String>) -> Response {
     match upstream.card(&id) {
         Some(card) => json_response(200, &[], &json!({ "id": card.id, "object": "model", "owned_by": "openai" })),
-        None => upstream.dialect.refuse(&Refusal::ModelMissing { model: id }),
+        None => upstream.refuse(&Refusal::ModelMissing { model: id }),
     }
 }
 
@@ -194,6 +194,7 @@ const fn finish(end: End) -> &'static str {
         End::Stop => "stop",
         End::Length => "length",
         End::Tool => "tool_calls",
+        End::Refused => "content_filter",
     }
 }
 
@@ -268,7 +269,20 @@ impl Openai {
                     "This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
                 ),
             ),
+            Refusal::ContentRefused => (
+                400,
+                "invalid_request_error",
+                json!("content_policy_violation"),
+                "Your request was rejected by our safety system: content_policy_violation.".to_owned(),
+            ),
             Refusal::BadRequest { message } => (400, "invalid_request_error", Value::Null, message.clone()),
+            Refusal::Forbidden => (
+                403,
+                "invalid_request_error",
+                Value::Null,
+                "You have insufficient permissions for this operation.".to_owned(),
+            ),
+            Refusal::Status(status) => (*status, "server_error", Value::Null, reason(*status)),
         };
         match self {
             Self::Hosted => {
@@ -285,9 +299,15 @@ impl Openai {
                     _ => "InternalServerError",
                 };
                 let error = json!({ "error": { "message": message, "type": kind, "param": null, "code": status } });
-                let of_the_worker =
-                    !matches!(refusal, Refusal::BadKey | Refusal::RateLimited { .. } | Refusal::OutOfCredit);
-                if self == Self::Worker && of_the_worker {
+                let of_the_front = matches!(
+                    refusal,
+                    Refusal::BadKey
+                        | Refusal::Forbidden
+                        | Refusal::RateLimited { .. }
+                        | Refusal::OutOfCredit
+                        | Refusal::Status(_)
+                );
+                if self == Self::Worker && !of_the_front {
                     let message = format!("vLLM returned HTTP {status}: {error}");
                     return (200, json!({ "error": { "message": message, "type": "worker_error", "code": null } }));
                 }
@@ -324,9 +344,25 @@ fn litellm_error(refusal: &Refusal, status: u16, message: &str) -> (u16, Value) 
             "invalid_request_error",
             format!("litellm.ContextWindowExceededError: litellm.BadRequestError: OpenAIException - {message}"),
         ),
+        Refusal::ContentRefused => (
+            400,
+            "invalid_request_error",
+            format!("litellm.ContentPolicyViolationError: litellm.BadRequestError: OpenAIException - {message}"),
+        ),
         Refusal::BadRequest { .. } => (status, "invalid_request_error", message.to_owned()),
+        Refusal::Forbidden => (403, "auth_error", "Authentication Error, this key has no access.".to_owned()),
+        Refusal::Status(_) => (status, "None", message.to_owned()),
     };
     (status, json!({ "error": { "message": text, "type": kind, "param": null, "code": status.to_string() } }))
+}
+
+/// The limit headers: so many requests are left, and when it will be all of them again. LiteLLM has the same ones.
+fn budget(requests: &str, reset: String) -> Vec<(&'static str, String)> {
+    vec![
+        ("x-ratelimit-limit-requests", "10000".to_owned()),
+        ("x-ratelimit-remaining-requests", requests.to_owned()),
+        ("x-ratelimit-reset-requests", reset),
+    ]
 }
 
 impl Dialect for Openai {
@@ -399,20 +435,20 @@ impl Dialect for Openai {
             }
             frames.push(Frame::around(event(None, &last)));
         }
-        frames.push(Frame::around("data: [DONE]\n\n".to_owned()));
+        frames.push(Frame::around("data: [DONE]\n\n"));
         frames
     }
 
     fn headers(&self, turn: &Turn) -> Vec<(&'static str, String)> {
         match self {
-            Self::Hosted => vec![
-                ("x-request-id", format!("req_{}", turn.id)),
-                ("openai-version", "2020-10-01".to_owned()),
-                ("openai-processing-ms", format!("{:.0}", turn.first_seconds * 1e3)),
-                ("x-ratelimit-limit-requests", "10000".to_owned()),
-                ("x-ratelimit-remaining-requests", "9987".to_owned()),
-                ("x-ratelimit-reset-requests", "6ms".to_owned()),
-            ],
+            Self::Hosted => {
+                let about = vec![
+                    ("x-request-id", format!("req_{}", turn.id)),
+                    ("openai-version", "2020-10-01".to_owned()),
+                    ("openai-processing-ms", format!("{:.0}", turn.first_seconds * 1e3)),
+                ];
+                [about, budget("9987", "6ms".to_owned())].concat()
+            }
             Self::Litellm => {
                 let mut headers = vec![
                     ("x-litellm-call-id", turn.id.clone()),
@@ -435,13 +471,20 @@ impl Dialect for Openai {
         }
     }
 
+    fn limits(&self, seconds: u32) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Hosted | Self::Litellm => budget("0", format!("{}m{}s", seconds / 60, seconds % 60)),
+            Self::Vllm | Self::Worker => Vec::new(),
+        }
+    }
+
     fn refuse(&self, refusal: &Refusal) -> Response {
         if *self == Self::Worker && *refusal == Refusal::BadKey {
             // RunPod's own front answers before any worker does.
             return respond(401, "text/plain", &[], axum::body::Body::empty());
         }
         let mut headers = Vec::new();
-        if let Refusal::RateLimited { retry_after: Some(seconds) } = refusal {
+        if let Refusal::RateLimited { retry_after: Some(seconds), .. } = refusal {
             headers.push(("retry-after", seconds.to_string()));
         }
         let (status, body) = self.error(refusal);

@@ -15,10 +15,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::tokens;
 use super::dialect::{Refusal, Turn, json_response};
-use super::fault::FaultKind;
-use super::openai;
+use super::fault::{Fault, FaultKind, Nature};
+use super::log::{Ended, Entry};
 use super::upstream::{Upstream, Visit};
 use super::workers::Workers;
+use super::{openai, play};
+use crate::domain::usage::Usage;
 
 /// Jobs whose results are kept.
 const KEPT: usize = 512;
@@ -41,7 +43,9 @@ struct Job {
     /// Tokens per piece are produced evenly between the beginning and the end.
     drained: usize,
     cancelled: bool,
-    fault: Option<FaultKind>,
+    fault: Option<Fault>,
+    /// Its line in the log, until it is over or cancelled.
+    entry: Option<Entry>,
 }
 
 impl Endpoint {
@@ -116,14 +120,20 @@ async fn chat(State(endpoint): State<Arc<Endpoint>>, Extension(visit): Extension
             play.cold += place.wait;
             play.perform().await
         }
-        Err(refusal) => upstream.dialect.refuse(&refusal),
+        Err(refusal) => {
+            visit.entry.end(Ended::Refused);
+            upstream.refuse(&refusal)
+        }
     }
 }
 
 /// Takes a job in; its id, or why it is not taken.
-fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<String, Box<Response>> {
+fn submit(endpoint: &Arc<Endpoint>, visit: &Visit, body: &str, sync: bool) -> Result<String, Box<Response>> {
     let upstream = &endpoint.upstream;
-    let refuse = |refusal: Refusal| Box::new(upstream.dialect.refuse(&refusal));
+    let refuse = |refusal: Refusal| {
+        visit.entry.end(Ended::Refused);
+        Box::new(upstream.refuse(&refusal))
+    };
     let bad = |text: &str| Box::new(json_response(400, &[], &json!({ "error": format!("Bad Request: {text}") })));
     let body: Value = serde_json::from_str(body).map_err(|_| bad("invalid JSON"))?;
     let input = &body["input"];
@@ -149,6 +159,7 @@ fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<
     let now = Instant::now();
     let begins = now + upstream.world.scaled(place.wait + play.cold);
     let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, play.turn.id);
+    let (turn, entry) = play.into_job();
     let job = Job {
         openai,
         worker: place.worker,
@@ -157,24 +168,59 @@ fn submit(endpoint: &Endpoint, visit: &Visit, body: &str, sync: bool) -> Result<
         ends: begins + upstream.world.scaled(length),
         drained: 0,
         cancelled: false,
-        fault: visit.fault.map(|fault| fault.kind),
-        turn: play.into_turn(),
+        fault: visit.fault,
+        entry: Some(entry),
+        turn,
     };
     let mut jobs = endpoint.jobs();
     if jobs.len() >= KEPT {
         let oldest = jobs.iter().min_by_key(|(_, job)| job.submitted).map(|(id, _)| id.clone());
         oldest.map(|id| jobs.remove(&id));
     }
+    let ends = job.ends;
     jobs.insert(id.clone(), job);
+    drop(jobs);
+    upstream.world.tasks.spawn(see_off(Arc::clone(endpoint), id.clone(), ends));
     Ok(id)
 }
 
+/// Closes a job's line when the work is done, whether or not anybody ever asks for it: who lost its id cannot.
+async fn see_off(endpoint: Arc<Endpoint>, id: String, ends: Instant) {
+    tokio::select! {
+        () = sleep_until(ends) => {}
+        () = endpoint.upstream.world.stop.cancelled() => return,
+    }
+    if let Some(job) = endpoint.jobs().get_mut(&id)
+        && !job.never_ends()
+    {
+        job.close(Instant::now());
+    }
+}
+
 impl Job {
+    fn kind(&self) -> Option<FaultKind> {
+        self.fault.map(|fault| fault.kind)
+    }
+
+    fn never_ends(&self) -> bool {
+        matches!(self.kind(), Some(FaultKind::StallMidStream | FaultKind::PingsOnly))
+    }
+
+    /// Pieces that there will ever be to fetch.
+    fn pieces(&self) -> usize {
+        let all = self.turn.script.pieces.len();
+        match self.fault {
+            Some(Fault { kind: FaultKind::PingsOnly, .. }) => 0,
+            Some(fault) => fault.pieces().unwrap_or(all).min(all),
+            None => all,
+        }
+    }
+
     /// Pieces that exist by now.
     fn produced(&self, now: Instant) -> usize {
         let pieces = &self.turn.script.pieces;
         if now >= self.ends {
-            return if self.fault == Some(FaultKind::StallMidStream) { pieces.len() / 2 } else { pieces.len() };
+            return self.pieces();
         }
         let total = (self.ends - self.begins).as_secs_f64().max(f64::EPSILON);
         // The first part of the time goes into reading the prompt.
@@ -188,16 +234,7 @@ impl Job {
             reason = "a share of a small count"
         )]
         let produced = (share * pieces.len() as f64) as usize;
-        if self.fault == Some(FaultKind::StallMidStream) { produced.min(pieces.len() / 2) } else { produced }
-    }
-
-    fn failure(&self) -> Option<&'static str> {
-        match self.fault {
-            Some(FaultKind::CutMidStream | FaultKind::ErrorInsideStream) => {
-                Some("{\"error_type\":\"RuntimeError\",\"error_message\":\"CUDA error: device-side assert triggered\"}")
-            }
-            _ => None,
-        }
+        produced.min(self.pieces())
     }
 
     fn state(&self, now: Instant) -> &'static str {
@@ -205,12 +242,46 @@ impl Job {
             "CANCELLED"
         } else if now < self.begins {
             "IN_QUEUE"
-        } else if now < self.ends || self.fault == Some(FaultKind::StallMidStream) {
+        } else if now < self.ends || self.never_ends() {
             "IN_PROGRESS"
-        } else if self.failure().is_some() {
+        } else if self.kind() == Some(FaultKind::ErrorInsideStream) {
             "FAILED"
         } else {
             "COMPLETED"
+        }
+    }
+
+    /// Closes its line in the log: the worker is paid for the time that it was at it.
+    fn close(&mut self, now: Instant) {
+        let Some(entry) = self.entry.take() else { return };
+        let breaks = self.fault.is_some_and(|fault| fault.kind.nature() == Nature::Breaks);
+        let how = match (breaks, self.cancelled) {
+            (true, _) => Ended::Broken,
+            (false, true) => Ended::Gone,
+            (false, false) => Ended::Whole,
+        };
+        if now < self.begins {
+            entry.end(how);
+            return;
+        }
+        let pieces = self.turn.script.pieces.iter().take(self.produced(now));
+        let so_far = Usage { output: pieces.map(|piece| u64::from(tokens(piece))).sum(), ..self.turn.usage };
+        let usage = if now >= self.ends { self.turn.usage } else { so_far };
+        play::bill(&entry, &self.turn.card, usage, self.ends.min(now) - self.begins, how);
+    }
+
+    /// What comes back to whoever looks: `body`, or what a fault makes of it. `bare` says that it brings nothing new of
+    /// the answer.
+    fn told(&self, body: &Value, bare: bool, over: bool, endpoint: &Endpoint, visit: &Visit) -> Response {
+        let plain = || json_response(200, &[], body);
+        let Some(fault) = self.fault else { return plain() };
+        match fault.kind {
+            FaultKind::StallMidStream | FaultKind::ErrorInsideStream | FaultKind::PingsOnly => plain(),
+            FaultKind::Truncated | FaultKind::NoEndMark if over => missing("job"),
+            FaultKind::Truncated | FaultKind::NoEndMark => plain(),
+            FaultKind::CutMidStream | FaultKind::ResetMidStream if !over => plain(),
+            _ if bare && !over => plain(),
+            _ => endpoint.upstream.document(visit, fault, body),
         }
     }
 
@@ -224,20 +295,19 @@ impl Job {
 
     fn describe(&self, id: &str, endpoint: &Endpoint) -> Value {
         let now = Instant::now();
-        let speed = endpoint.upstream.world.speed;
-        let millis = |time: Duration| time.mul_f32(speed).as_millis();
         let state = self.state(now);
         let mut body = json!({ "id": id, "status": state });
+        // Times as a clock on the wall has them: they are billed, and whoever waited measured the same.
         if now >= self.begins && !self.cancelled {
-            body["delayTime"] = json!(millis(self.begins - self.submitted));
+            body["delayTime"] = millis(self.begins - self.submitted);
             body["workerId"] = json!(self.worker);
         }
         if matches!(state, "COMPLETED" | "FAILED") {
-            body["executionTime"] = json!(millis(self.ends - self.begins));
+            body["executionTime"] = millis(self.ends - self.begins);
         }
-        match (state, self.failure()) {
-            ("FAILED", Some(error)) => body["error"] = json!(error),
-            ("COMPLETED", _) => {
+        match state {
+            "FAILED" => body["error"] = json!(FAILURE),
+            "COMPLETED" => {
                 let whole = self.output(&self.turn.script.text(), self.turn.script.output_tokens());
                 let openai = || endpoint.upstream.dialect.whole(&self.turn);
                 body["output"] = json!([if self.openai { openai() } else { whole }]);
@@ -246,6 +316,52 @@ impl Job {
         }
         body
     }
+
+    /// Looks at the job as a whole.
+    fn look(&mut self, id: &str, endpoint: &Endpoint, visit: &Visit) -> Response {
+        let body = self.describe(id, endpoint);
+        let over = matches!(body["status"].as_str(), Some("COMPLETED" | "FAILED"));
+        self.told(&body, !over, over, endpoint, visit)
+    }
+
+    /// Fetches the pieces that nobody has fetched yet.
+    fn fetch(&mut self, endpoint: &Endpoint, visit: &Visit) -> Response {
+        let now = Instant::now();
+        let produced = if self.cancelled { self.drained } else { self.produced(now) };
+        let mut sum: u32 = self.turn.script.pieces.iter().take(self.drained).map(|piece| tokens(piece)).sum();
+        let mut parts = Vec::new();
+        for piece in self.turn.script.pieces.iter().take(produced).skip(self.drained) {
+            sum += tokens(piece);
+            let output = if self.openai {
+                json!({ "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }] })
+            } else {
+                self.output(piece, sum)
+            };
+            parts.push(json!({ "output": output }));
+        }
+        self.drained = produced.max(self.drained);
+        let bare = parts.is_empty();
+        // A job that fails after some pieces tells of it when they are fetched.
+        let state = match self.state(now) {
+            "FAILED" if !bare => "IN_PROGRESS",
+            state => state,
+        };
+        let mut body = json!({ "status": state, "stream": parts });
+        if state == "FAILED" {
+            body["error"] = json!(FAILURE);
+        }
+        // A fault in the middle shows once the pieces before it have been fetched, and there were some or none to fetch.
+        let begun = now >= self.begins;
+        self.told(&body, bare, begun && bare && self.drained >= self.pieces(), endpoint, visit)
+    }
+}
+
+/// A job's error, as a worker words it: JSON in a string.
+const FAILURE: &str =
+    "{\"error_type\":\"RuntimeError\",\"error_message\":\"CUDA error: device-side assert triggered\"}";
+
+fn millis(time: Duration) -> Value {
+    json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn missing(kind: &str) -> Response {
@@ -267,47 +383,36 @@ async fn runsync(State(endpoint): State<Arc<Endpoint>>, Extension(visit): Extens
     let ends = endpoint.jobs().get(&id).map(|job| job.ends);
     let patience = Instant::now() + endpoint.upstream.world.scaled(Duration::from_secs(90));
     sleep_until(ends.map_or(patience, |ends| ends.min(patience))).await;
-    let body = endpoint.jobs().get(&id).map(|job| job.describe(&id, &endpoint));
-    body.map_or_else(|| missing("job"), |body| json_response(200, &[], &body))
-}
-
-async fn status(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) -> Response {
-    let body = endpoint.jobs().get(&id).map(|job| job.describe(&id, &endpoint));
-    body.map_or_else(|| missing("job"), |body| json_response(200, &[], &body))
-}
-
-async fn stream(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) -> Response {
-    let now = Instant::now();
     let mut jobs = endpoint.jobs();
-    let Some(job) = jobs.get_mut(&id) else { return missing("job") };
-    let produced = if job.cancelled { job.drained } else { job.produced(now) };
-    let mut sum: u32 = job.turn.script.pieces.iter().take(job.drained).map(|piece| tokens(piece)).sum();
-    let mut parts = Vec::new();
-    for piece in job.turn.script.pieces.iter().take(produced).skip(job.drained) {
-        sum += tokens(piece);
-        let output = if job.openai {
-            json!({ "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }] })
-        } else {
-            job.output(piece, sum)
-        };
-        parts.push(json!({ "output": output }));
-    }
-    job.drained = produced.max(job.drained);
-    let mut body = json!({ "status": job.state(now), "stream": parts });
-    if let ("FAILED", Some(error)) = (job.state(now), job.failure()) {
-        body["error"] = json!(error);
-    }
-    drop(jobs);
-    json_response(200, &[], &body)
+    jobs.get_mut(&id).map_or_else(|| missing("job"), |job| job.look(&id, &endpoint, &visit))
+}
+
+async fn status(
+    State(endpoint): State<Arc<Endpoint>>,
+    Extension(visit): Extension<Visit>,
+    Path(id): Path<String>,
+) -> Response {
+    let mut jobs = endpoint.jobs();
+    jobs.get_mut(&id).map_or_else(|| missing("job"), |job| job.look(&id, &endpoint, &visit))
+}
+
+async fn stream(
+    State(endpoint): State<Arc<Endpoint>>,
+    Extension(visit): Extension<Visit>,
+    Path(id): Path<String>,
+) -> Response {
+    let mut jobs = endpoint.jobs();
+    jobs.get_mut(&id).map_or_else(|| missing("job"), |job| job.fetch(&endpoint, &visit))
 }
 
 async fn cancel(State(endpoint): State<Arc<Endpoint>>, Path(id): Path<String>) -> Response {
+    let now = Instant::now();
     let mut jobs = endpoint.jobs();
     let Some(job) = jobs.get_mut(&id) else { return missing("job") };
-    if Instant::now() < job.ends {
-        job.cancelled = true;
-    }
-    let body = json!({ "id": id, "status": job.state(Instant::now()) });
+    // What stalls is under way for as long as nobody cancels it.
+    job.cancelled |= now < job.ends || job.state(now) == "IN_PROGRESS";
+    job.close(now);
+    let body = json!({ "id": id, "status": job.state(now) });
     drop(jobs);
     json_response(200, &[], &body)
 }

@@ -54,8 +54,8 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let simulation = Simulation::start(Options { seed: 1, speed: 200.0 }).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let simulation = Simulation::start(Options { speed: 200.0, ..Options::default() }).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { simulation, client }
     }
 
@@ -134,13 +134,17 @@ impl Bench {
     }
 }
 
-/// Reads a response until it ends, breaks, or says nothing for half a second.
+/// More than any answer has.
+const TOO_MUCH: usize = 3 << 20;
+
+/// Reads a response until it ends, breaks, says nothing for half a second, or has said too much.
 async fn read(mut response: Response) -> Got {
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
     let mut bytes = Vec::new();
     let proper = loop {
         match tokio::time::timeout(Duration::from_millis(500), response.chunk()).await {
+            Ok(Ok(Some(_))) if bytes.len() > TOO_MUCH => break false,
             Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
             Ok(Ok(None)) => break true,
             Ok(Err(_)) | Err(_) => break false,
@@ -158,7 +162,7 @@ fn events(speaks: Speaks, text: &str) -> (Vec<Value>, bool) {
     let ended = match speaks {
         Speaks::Anthropic => last["type"] == "message_stop",
         Speaks::Ollama => last["done"] == true,
-        Speaks::Openai => text.ends_with("data: [DONE]\n\n"),
+        Speaks::Openai => text.trim_end().ends_with("data: [DONE]"),
         Speaks::Gemini => last["candidates"][0]["finishReason"].is_string(),
     };
     (events, ended)

@@ -94,7 +94,7 @@ async fn a_wrong_key_is_refused_in_each_api_s_own_way() {
             }
         }
     }
-    assert!(bench.simulation.log().iter().all(|seen| seen.output_tokens == 0));
+    assert!(bench.simulation.log().iter().all(|seen| seen.usage.output == 0));
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn the_log_shows_what_reached_whom() {
     assert_eq!(told[0].backend, BackendId::from("anthropic"));
     assert_eq!((told[0].status, told[0].streamed), (Some(200), true));
     assert_eq!(told[0].model.as_deref(), Some("claude-opus-5-5"));
-    assert!(told[0].input_tokens > 0 && told[0].output_tokens > 0);
+    assert!(told[0].usage.input > 0 && told[0].usage.output > 0);
     assert_eq!(log[1].model.as_deref(), Some("gemini-3.6-flash"));
     bench.simulation.clear_log();
     assert!(bench.simulation.log().is_empty());
@@ -219,7 +219,7 @@ async fn the_configuration_is_coherent() {
 
 #[tokio::test]
 async fn the_card_follows_the_load() {
-    let simulation = Simulation::start(Options { seed: 3, speed: 1.0 }).await.unwrap();
+    let simulation = Simulation::start(Options { seed: 3, ..Options::default() }).await.unwrap();
     let mut gpu = simulation.gpu();
     let start = std::time::Instant::now();
     let idle = gpu.read(start)[0].utilisation.unwrap();
@@ -237,7 +237,7 @@ async fn the_card_follows_the_load() {
 /// Simulated time, not real time: nothing else in this runtime has a timer, so the clock moves with the pacing alone.
 #[tokio::test(start_paused = true)]
 async fn times_are_believable() {
-    let simulation = Simulation::start(Options { seed: 5, speed: 1.0 }).await.unwrap();
+    let simulation = Simulation::start(Options { seed: 5, ..Options::default() }).await.unwrap();
     let bench = Bench { simulation, client: reqwest::Client::builder().no_proxy().build().unwrap() };
     for (id, speaks, first_ms, per_second) in [
         ("anthropic", Speaks::Anthropic, 700..1_600, 45..80),

@@ -35,7 +35,8 @@ async fn a_job_waits_for_a_worker_and_streams() {
     let status = get(&bench, url(&format!("/status/{id}"))).await.json();
     assert_eq!(status["output"][0]["choices"][0]["tokens"][0], text);
     assert!(
-        status["delayTime"].as_u64().unwrap() > 5_000 && status["executionTime"].as_u64().unwrap() > 500,
+        // Six simulated seconds and more for the start, at 200 times the speed.
+        status["delayTime"].as_u64().unwrap() > 25 && status["executionTime"].as_u64().unwrap() > 2,
         "{status}"
     );
     assert_eq!(get(&bench, url("/health")).await.json()["workers"]["idle"], 1);
