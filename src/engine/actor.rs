@@ -66,48 +66,20 @@ pub(super) struct Answered {
     judgement: Option<Judgement>,
 }
 
-/// What the actor is told.
+/// Says what a host is to load, if anything.
+pub(super) type LoadWanted = oneshot::Sender<Option<Load>>;
+
+/// What the actor is told: `Began` is the first token of a trial, `Limits` what the head of an answer tells.
 pub(super) enum Message {
-    Accepted {
-        request: RequestId,
-        cancel: CancellationToken,
-    },
-    Ended {
-        request: RequestId,
-        answered_by: Option<(BackendId, ModelId)>,
-    },
-    Admit {
-        ask: Ask,
-        reply: oneshot::Sender<Admission>,
-    },
+    Accepted { request: RequestId, cancel: CancellationToken },
+    Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
+    Admit { ask: Ask, reply: oneshot::Sender<Admission> },
     Release(Permit),
-    Settle {
-        permit: Permit,
-        settled: Box<Settled>,
-    },
-    /// The answer to a trial has begun.
-    Began {
-        backend: BackendId,
-        model: ModelId,
-        passes: Passes,
-    },
-    /// The head of an answer told of limits.
-    Limits {
-        backend: BackendId,
-        model: ModelId,
-        limits: Limits,
-    },
-    /// A probe came back. The reply says what the host is to load, if anything.
-    Probed {
-        backend: BackendId,
-        report: ProbeReport,
-        reply: oneshot::Sender<Option<Load>>,
-    },
-    Command {
-        command: Command,
-        by: Arc<str>,
-        reply: oneshot::Sender<Result<(), CommandError>>,
-    },
+    Began { backend: BackendId, model: ModelId, passes: Passes },
+    Limits { backend: BackendId, model: ModelId, limits: Limits },
+    Settle { permit: Permit, settled: Box<Settled> },
+    Probed { backend: BackendId, report: ProbeReport, reply: LoadWanted },
+    Command { command: Command, by: Arc<str>, reply: oneshot::Sender<Result<(), CommandError>> },
 }
 
 /// Counters that requests raise themselves; the snapshot shows them.
