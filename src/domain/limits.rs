@@ -97,7 +97,7 @@ impl Quota {
         }
     }
 
-    /// A request was sent.
+    /// A request was sent. One that comes back unused stays counted until the provider's next word: on the safe side.
     pub fn sent(&mut self, size: Size) {
         for (meter, more) in self.meters().into_iter().zip(takes(size)) {
             if let Some(meter) = meter {

@@ -5,27 +5,25 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::books::{Books, Entry};
+use super::books::Books;
 use super::clock::Clock;
 use super::command::Command;
-use super::fact::{Attempt, Drained, Fact, HealthChange, OperatorAction};
+use super::fact::{Drained, Fact, HealthChange, OperatorAction};
+use super::message::{Admission, Ask, Counters, Granted, Leave, Message, Settled};
 use super::snapshot::Snapshot;
-use crate::domain::failure::{Failure, Penalty};
-use crate::domain::fleet::{self, Admin, AdminState, AttemptResult, CommandError, Fleet, Load, Passes, Permit, Pin};
-use crate::domain::health::{Health, ProbeReport};
+use crate::domain::failure::Penalty;
+use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Pin};
+use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
-use crate::domain::latency::Sample;
-use crate::domain::limits::Limits;
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
-use crate::domain::task::Task;
 use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
 use crate::store::journal::Full;
@@ -38,48 +36,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Messages handled before a snapshot is published, so that a burst costs few snapshots and delays none for long.
 const BATCH: usize = 128;
 
-/// Leave to send one attempt is asked for.
-pub(super) struct Ask {
-    pub ask: fleet::Ask,
-    pub request: RequestId,
-    pub number: u32,
-    pub task: Task,
-}
-
-/// What an attempt came to.
-pub(super) struct Settled {
-    pub attempt: Arc<Attempt>,
-    pub sample: Option<Sample>,
-    pub failure: Option<Failure>,
-}
-
-/// Leave, and the attempt's place in the ledger.
-#[derive(Debug)]
-pub(super) struct Leave {
-    pub permit: Permit,
-    entry: Option<Entry>,
-}
-
-#[cfg(test)]
-impl Leave {
-    /// Leave without a ledger.
-    pub const fn without_entry(permit: Permit) -> Self {
-        Self { permit, entry: None }
-    }
-}
-
-/// What comes with leave.
-pub(super) struct Granted {
-    pub admitted: Leave,
-    /// What an operator ends the attempt by.
-    pub kill: CancellationToken,
-    /// Comes when the ledger's entry has been written.
-    pub written: Option<oneshot::Receiver<()>>,
-}
-
-/// Leave, or why there is none.
-pub(super) type Admission = Result<Granted, Rejection>;
-
 /// Answers that can still be judged. A person judges one of the last few; a program may be some hundreds behind.
 const JUDGED: usize = 4_096;
 
@@ -89,57 +45,6 @@ pub(super) struct Answered {
     backend: BackendId,
     model: ModelId,
     judgement: Option<Judgement>,
-}
-
-/// What the actor is told.
-pub(super) enum Message {
-    Accepted {
-        request: RequestId,
-        cancel: CancellationToken,
-    },
-    Ended {
-        request: RequestId,
-        answered_by: Option<(BackendId, ModelId)>,
-    },
-    Admit {
-        ask: Ask,
-        reply: oneshot::Sender<Admission>,
-    },
-    Release(Leave),
-    Settle {
-        admitted: Leave,
-        settled: Box<Settled>,
-    },
-    /// The answer to a trial has begun.
-    Began {
-        backend: BackendId,
-        model: ModelId,
-        passes: Passes,
-    },
-    /// The head of an answer told of limits.
-    Limits {
-        backend: BackendId,
-        model: ModelId,
-        limits: Limits,
-    },
-    /// A probe came back. The reply says what the host is to load, if anything.
-    Probed {
-        backend: BackendId,
-        report: ProbeReport,
-        reply: oneshot::Sender<Option<Load>>,
-    },
-    Command {
-        command: Command,
-        by: Arc<str>,
-        reply: oneshot::Sender<Result<(), CommandError>>,
-    },
-}
-
-/// Counters that requests raise themselves; the snapshot shows them.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub accepted: AtomicU64,
-    pub in_flight: AtomicU32,
 }
 
 pub(super) struct Actor {

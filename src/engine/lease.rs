@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Admission, Ask, Granted, Leave, Message, Settled};
+use super::message::{Admission, Ask, Granted, Leave, Message, Settled};
 use crate::domain::fleet::Passes;
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;

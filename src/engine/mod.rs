@@ -10,6 +10,7 @@ mod clock;
 mod command;
 mod fact;
 mod lease;
+mod message;
 mod pace;
 mod probe;
 mod race;
@@ -34,7 +35,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::actor::{Counters, Message};
+use self::message::{Counters, Message};
 use self::work::{InFlight, Work};
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};

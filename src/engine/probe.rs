@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::Message;
 use super::clock::Clock;
+use super::message::Message;
 use super::snapshot::Snapshot;
 use crate::config::PriceBook;
 use crate::domain::fleet::{AdminState, Load, Protocol};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Delivery;
-use super::actor::{Ask, Message, Settled};
 use super::answer::Progress;
 use super::attempt::{Errand, Patience};
 use super::fact::{Attempt, Dispatched, Fact};
 use super::lease::{Lease, Refused};
+use super::message::{Ask, Message, Settled};
 use super::race::Race;
 use super::work::Work;
 use crate::domain::decision::Candidate;

@@ -7,9 +7,10 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::{Actor, Counters};
+use super::actor::Actor;
 use super::books::Books;
 use super::clock::Clock;
+use super::message::Counters;
 use super::probe::Prober;
 use super::snapshot::Snapshot;
 use super::{Engine, FACTS, INBOX, Keeping, Shared};

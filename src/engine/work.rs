@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::Message;
 use super::answer::{Ending, Progress};
 use super::chain::Chain;
 use super::fact::{Finished, Outcome};
+use super::message::Message;
 use super::{Delivery, Shared};
 use crate::domain::decision::Decision;
 use crate::domain::privacy::Guarded;

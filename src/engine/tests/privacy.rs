@@ -112,7 +112,7 @@ async fn a_model_that_turns_out_to_run_elsewhere_after_the_decision_gets_nothing
         models: Some(vec![FoundModel { id: "model".into(), remote: true, ..FoundModel::default() }]),
     };
     let (reply, _) = tokio::sync::oneshot::channel();
-    let probed = crate::engine::actor::Message::Probed { backend: "local".into(), report, reply };
+    let probed = crate::engine::message::Message::Probed { backend: "local".into(), report, reply };
     assert!(bench.engine.shared.inbox.try_send(probed).is_ok(), "there is room");
     let Err(CallError::NoRoute(decision)) = answer.whole().await else { panic!("it must not be sent") };
     let local = decision.rejected.iter().find(|one| one.tier == Tier::Local).expect("it was considered");

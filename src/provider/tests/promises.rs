@@ -285,6 +285,16 @@ async fn a_refused_parameter_is_dropped_once_and_the_rest_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_service_that_fails_even_a_free_question_is_down_and_one_without_room_is_not() {
+    for protocol in HTTP {
+        for (status, expected) in [(500, Health::Down), (502, Health::Down), (503, Health::Degraded)] {
+            let upstream = Upstream::always(json_reply(status, &json!({"error": {"message": "oops"}}))).await;
+            assert_eq!(probe(&upstream, protocol).await.health, expected, "{protocol:?} {status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_left_of_a_limit_is_told_before_the_answer_has_begun() {
     for protocol in HTTP {
         let (kind, _) = beginning(protocol);
