@@ -100,7 +100,7 @@ async fn operate(engine: &Engine, chance: &Chance) {
     let pick = |count: u64| usize::try_from(chance.bits() % count).expect("small");
     let target = Target::Tier(Tier::ALL[pick(4)]);
     let (lasts, reason) = (Some(Duration::from_millis(60)), Arc::from("chaos"));
-    let command = match pick(60) {
+    let command = match pick(400) {
         0 => Command::SetAdmin { target, state: AdminState::Drain, lasts, reason },
         1 => Command::SetAdmin { target, state: AdminState::Maint, lasts, reason },
         2 => Command::Pin { target, scope: PinScope::All, only: pick(2) == 0, lasts, reason },
@@ -111,18 +111,18 @@ async fn operate(engine: &Engine, chance: &Chance) {
 }
 
 async fn request(engine: &Engine, life: usize, number: usize) -> &'static str {
-    let private = number % 5 == 0;
+    let private = number.is_multiple_of(5);
     let words = if private { PRIVATE } else { "Explain the tides to a sailor" };
     let prompt = Prompt::from(format!("{} {words}", name(life, number)));
     let privacy = if private { Privacy::High } else { Privacy::Standard };
     // Each tier in its turn, with the others to stand in.
-    let tier = (number % 3 != 0 && !private).then(|| Tier::ALL[number % 4]);
+    let tier = (!number.is_multiple_of(3) && !private).then(|| Tier::ALL[number % 4]);
     let constraints = Constraints { privacy, tier, fallback: true, ..Constraints::default() };
     let delivery = [Delivery::Streamed, Delivery::Whole, Delivery::Revocable][number % 7 % 3];
     let Ok(mut answer) = engine.submit(prompt, constraints, &Arc::from(name(life, number)), delivery) else {
         return "refused";
     };
-    let leaves = number % 11 == 0;
+    let leaves = number.is_multiple_of(11);
     loop {
         match answer.next().await.expect("an end comes") {
             Progress::Text(_) if leaves => return "left",
