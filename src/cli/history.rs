@@ -88,7 +88,11 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
             output.note(&format!("{} requests end in {id}; give more of the id", many.len()));
             list(many, args.attempts, output)?;
         }
-        (None, []) if is_kept => output.note("no such requests"),
+        (None, []) => {
+            if is_kept {
+                output.note("no such requests");
+            }
+        }
         (None, many) => list(many, args.attempts, output)?,
     }
     Ok(ExitCode::SUCCESS)
