@@ -22,16 +22,16 @@ Of a prompt, the audit has what kinds of things were found in it, and nothing of
 Examples:\n  llm-call audit --since 7d --kind operator\n  llm-call audit --by ada\n\n\
 Exit codes: 0 told, even where nothing is kept; 1 the store cannot be read; 2 wrong usage or configuration.")]
 pub struct Args {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// At most so many rows, the latest.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     #[command(flatten)]
     acts: Acts,
     #[command(flatten)]
     span: Span,
-    /// At most so many rows, the latest.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Which acts.

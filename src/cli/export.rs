@@ -73,6 +73,7 @@ struct Rows {
 
 /// Where it goes, and how.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where it goes")]
 struct To {
     /// jsonl: a JSON object a line; csv: with a header.
     #[arg(long, value_name = "FORM", default_value = "jsonl")]

@@ -33,9 +33,12 @@ Costs with ~ rest on estimates; — is what nobody knows, which is not nothing. 
 Examples:\n  llm-call history --since 2h --failed\n  llm-call history --tier gpu --attempts\n  llm-call history a1b2c3\n\n\
 Exit codes: 0 told, even where nothing is kept; 1 the store cannot be read; 2 wrong usage or configuration.")]
 pub struct Args {
-    /// Everything about one request: the end of its id, as the first column shows it.
+    /// Everything about one request: the end of its id, as the list shows it.
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// Print JSON: requests with their attempts.
+    #[arg(long)]
+    json: bool,
     /// Show each attempt below its request.
     #[arg(long)]
     attempts: bool,
@@ -49,9 +52,6 @@ pub struct Args {
     span: Span,
     #[command(flatten)]
     which: Which,
-    /// Print JSON: requests with their attempts.
-    #[arg(long)]
-    json: bool,
 }
 
 /// A request with its attempts, in their order.

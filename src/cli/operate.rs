@@ -35,8 +35,8 @@ Exit codes: 0 done; 1 the store cannot be written; 2 wrong usage or configuratio
 pub struct AdminArgs {
     /// A tier, a backend, or backend/model.
     target: String,
-    /// Until then only: 15m, 1h30m, 2d. For good, where absent.
-    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    /// For so long only: 15m, 1h30m, 2d; for good, where absent.
+    #[arg(long = "for", value_name = "LENGTH", value_parser = lasting)]
     lasts: Option<Duration>,
     /// Why, for whoever sees it.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -69,8 +69,8 @@ pub struct PinArgs {
     /// Only requests of this caller.
     #[arg(long, value_name = "NAME")]
     caller: Option<String>,
-    /// Until then only: 15m, 1h30m, 2d. For good, where absent.
-    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    /// For so long only: 15m, 1h30m, 2d; for good, where absent.
+    #[arg(long = "for", value_name = "LENGTH", value_parser = lasting)]
     lasts: Option<Duration>,
     /// Why, for whoever sees it.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

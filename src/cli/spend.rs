@@ -38,13 +38,13 @@ pub struct Args {
     /// Sum by day, tier, backend, model, caller or task; this month, where no --since says otherwise.
     #[arg(long, value_name = "WHAT")]
     by: Option<Key>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     span: Span,
     #[command(flatten)]
     which: Which,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

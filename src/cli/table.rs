@@ -221,6 +221,6 @@ mod tests {
         );
         assert_eq!(lines(44)[1], "a1b2c3 claude-opus-5-5 $0.0123 code goes to…");
         assert_eq!(lines(30)[1], "a1b2c3 claude-opus-5-5 $0.0123");
-        assert_eq!(lines(26)[1], "a1b2c3 claude…-5-5 $0.0123");
+        assert_eq!(lines(26)[1], "a1b2c3 claud…s-5-5 $0.0123");
     }
 }

@@ -120,6 +120,8 @@ async fn a_file_is_for_its_owner_alone_and_is_replaced_only_where_that_is_asked_
     assert_eq!(std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
     let names: Vec<_> = std::fs::read_dir(state.path()).expect("readable").filter_map(Result::ok).collect();
     assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains(".part")), "{names:?}");
+    let (code, _, err) = run(state.path(), &["export", "audit", "--force", "--output", "/dev/null"]);
+    assert!(code == 2 && err.contains("/dev/null is no file"), "{code} {err}");
     let nowhere = state.path().join("nowhere/out.jsonl");
     let (code, _, err) = run(state.path(), &["export", "audit", "--output", nowhere.to_str().expect("UTF-8")]);
     assert!(code == 1 && err.contains("cannot write"), "{code} {err}");

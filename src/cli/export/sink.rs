@@ -14,7 +14,7 @@ use crate::cli::output::Failure;
 const STANDARD: &str = "-";
 
 enum Way {
-    File(BufWriter<File>),
+    File(BufWriter<File>, Part),
     Standard(BufWriter<Stdout>),
 }
 
@@ -23,22 +23,34 @@ pub(super) struct Sink {
     way: Way,
     format: Format,
     rows: u64,
-    file: Option<Part>,
 }
 
-/// A file that is being written. One that is not finished is taken away: a part must not be taken for the whole.
+/// A file that is being written, under another name until it is whole: a part must not be taken for the whole.
 struct Part {
     /// Where it is written.
     at: PathBuf,
     /// What it is to be.
     is: PathBuf,
-    finished: bool,
+    /// Whether it may take the place of another.
+    replaces: bool,
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.finished {
-            drop(fs::remove_file(&self.at));
+        // Once it is finished there is nothing of this name any more.
+        drop(fs::remove_file(&self.at));
+    }
+}
+
+impl Part {
+    /// Whether it may become what it is to be. Only a file is ever replaced: a device is none.
+    fn check(&self) -> Result<(), Failure> {
+        match fs::metadata(&self.is) {
+            Ok(about) if !about.is_file() => Err(Failure::Usage(format!("{} is no file", self.is.display()))),
+            Ok(_) if !self.replaces => {
+                Err(Failure::Usage(format!("{} is there already; --force replaces it", self.is.display())))
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 }
@@ -55,32 +67,26 @@ impl Sink {
     pub(super) fn open(to: &To) -> Result<Self, Failure> {
         let To { format, output: path, force } = to;
         if path.as_os_str() == STANDARD {
-            return Ok(Self { way: Way::Standard(BufWriter::new(io::stdout())), format: *format, rows: 0, file: None });
+            return Ok(Self { way: Way::Standard(BufWriter::new(io::stdout())), format: *format, rows: 0 });
         }
-        // What is there stays until all that takes its place is written.
-        let at = if *force { path.with_added_extension(format!("{}.part", std::process::id())) } else { path.clone() };
+        let part = Part {
+            at: path.with_added_extension(format!("{}.part", std::process::id())),
+            is: path.clone(),
+            replaces: *force,
+        };
+        part.check()?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = match options.open(&at) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Failure::Usage(format!("{} is there already; --force replaces it", at.display())));
-            }
-            Err(error) => return Err(unwritten(&at)(error)),
-        };
-        let part = Part { at, is: path.clone(), finished: false };
-        Ok(Self { way: Way::File(BufWriter::new(file)), format: *format, rows: 0, file: Some(part) })
+        let file = options.open(&part.at).map_err(unwritten(path))?;
+        Ok(Self { way: Way::File(BufWriter::new(file), part), format: *format, rows: 0 })
     }
 
     fn line(&mut self, line: &str) -> Result<(), Failure> {
         match &mut self.way {
             Way::Standard(out) => out.write_all(line.as_bytes()).map_err(Failure::Output),
-            Way::File(file) => {
-                let at = self.file.as_ref().map(|part| part.is.clone()).unwrap_or_default();
-                file.write_all(line.as_bytes()).map_err(unwritten(&at))
-            }
+            Way::File(file, part) => file.write_all(line.as_bytes()).map_err(unwritten(&part.is)),
         }
     }
 
@@ -111,18 +117,15 @@ impl Sink {
     /// All is written. Returns what to tell of a file.
     pub(super) fn finish(mut self) -> Result<Option<String>, Failure> {
         match &mut self.way {
-            Way::Standard(out) => out.flush().map_err(Failure::Output)?,
-            Way::File(file) => {
-                let Some(part) = &mut self.file else { return Ok(None) };
+            Way::Standard(out) => out.flush().map(|()| None).map_err(Failure::Output),
+            Way::File(file, part) => {
                 file.flush().and_then(|()| file.get_ref().sync_all()).map_err(unwritten(&part.is))?;
-                if part.at != part.is {
-                    fs::rename(&part.at, &part.is).map_err(unwritten(&part.is))?;
-                }
-                part.finished = true;
+                part.check()?;
+                fs::rename(&part.at, &part.is).map_err(unwritten(&part.is))?;
+                let s = if self.rows == 1 { "" } else { "s" };
+                Ok(Some(format!("{} row{s} written to {}", self.rows, part.is.display())))
             }
         }
-        let s = if self.rows == 1 { "" } else { "s" };
-        Ok(self.file.as_ref().map(|part| format!("{} row{s} written to {}", self.rows, part.is.display())))
     }
 }
 

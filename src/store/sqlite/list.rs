@@ -74,12 +74,14 @@ fn of_requests(filter: &Filter) -> Query {
          FROM requests WHERE TRUE",
     );
     common(&mut query, filter);
-    // Where a request was to go first is not always where it went.
-    query.push(" AND ((TRUE");
-    placed(&mut query, filter);
-    query.push(") OR EXISTS (SELECT 1 FROM attempts WHERE attempts.request = requests.request");
-    placed(&mut query, filter);
-    query.push("))");
+    if filter.tier.is_some() || filter.backend.is_some() || filter.model.is_some() {
+        // Where a request was to go first is not always where it went.
+        query.push(" AND ((TRUE");
+        placed(&mut query, filter);
+        query.push(") OR EXISTS (SELECT 1 FROM attempts WHERE attempts.request = requests.request");
+        placed(&mut query, filter);
+        query.push("))");
+    }
     named(&mut query, &Filter { tier: None, backend: None, model: None, ..filter.clone() });
     match filter.answered {
         Some(true) => drop(query.push(" AND outcome = 'answered'")),

@@ -1,7 +1,7 @@
 //! The store in one SQLite file.
 //!
 //! One connection per process. Readers never wait for the writer (the write-ahead log), and a second process waits its turn
-//! for as long as [`PATIENCE`]: then the keeper tries again later, and the journal keeps what is to come.
+//! for some seconds: then the keeper tries again later, and the journal keeps what is to come.
 
 mod fold;
 mod list;
