@@ -175,7 +175,8 @@ impl Store {
         Ok(Self { journal, kept, news: heard, owner, keeper })
     }
 
-    /// Writes records and closes the store: what is said at a shell. When this returns, other programs see them.
+    /// Writes a few records, no more than the journal takes at once, and closes the store: what is said at a shell. When this
+    /// returns, other programs see them.
     ///
     /// # Errors
     ///
