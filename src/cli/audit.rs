@@ -86,7 +86,6 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
             Column::text("KIND", 3),
             Column::text("BY", 0).cut_to(6),
             Column::text("WHAT", 1).cut_to(16),
-            Column::text("TARGET", 4).cut_to(12),
             Column::text("REQUEST", 2),
         ]);
         let now = Clock::system().now();
@@ -103,13 +102,15 @@ fn cells(row: &AuditRow, now: Timestamp) -> Vec<Cell> {
         AuditKind::Engine => Style::Dim,
     };
     // An operator's words name the target.
-    let target = row.target.as_deref().filter(|target| !row.what.contains(target)).unwrap_or_default();
+    let what = match row.target.as_deref().filter(|target| !row.what.contains(target)) {
+        Some(target) => format!("{target}: {}", row.what),
+        None => row.what.clone(),
+    };
     vec![
         brief(row.at, now).into(),
         Cell::styled(row.kind.name(), style),
         (&*row.by).into(),
-        row.what.as_str().into(),
-        target.into(),
+        what.into(),
         row.request.map_or_else(String::new, |request| request.short()).into(),
     ]
 }
