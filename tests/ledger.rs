@@ -2,6 +2,7 @@
 //! processes share a store.
 #![expect(clippy::expect_used, clippy::panic, reason = "what cannot go on fails")]
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use llm_call::store::record::{Opened, Record, Result as End, Settled};
 use llm_call::{Engine, Money, Tier};
 
 const DAY: u64 = 86_400;
+/// Every day there is.
+const ALWAYS: RangeInclusive<Day> = Day(i32::MIN)..=Day(i32::MAX);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn options(folder: &Path) -> keeper::Options {
@@ -225,7 +228,7 @@ async fn however_often_programs_end_in_the_middle_each_record_counts_once() {
     let rows = settled(attempts(folder.path()).await);
     assert_eq!(rows.len(), 6 * 41);
     let mut database = keeper::look_up(&options(folder.path())).await.expect("the store opens");
-    let sums = database.sums(&Filter { most: 10, ..Filter::default() }, By::Tier).await.expect("the sums are read");
+    let sums = database.sums(ALWAYS, &Filter::default(), By::Tier).await.expect("the sums are read");
     assert_eq!(sums.iter().map(|sum| sum.book.amount).sum::<Money>(), Money(expected));
     assert_eq!(sums.iter().map(|sum| sum.book.attempts).sum::<u32>(), 6 * 41);
 }
@@ -248,7 +251,7 @@ async fn old_rows_go_and_the_sums_of_their_days_stay() {
     let all = Filter { most: 10, ..Filter::default() };
     let left = database.attempts(&all).await.expect("the ledger is read");
     assert_eq!(left.len(), 1, "{left:?}");
-    let sums = database.sums(&all, By::Day).await.expect("the sums are read");
+    let sums = database.sums(ALWAYS, &all, By::Day).await.expect("the sums are read");
     assert_eq!(sums.iter().map(|sum| sum.book.amount).sum::<Money>(), Money(30));
 }
 

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Global;
 use super::output::{Failure, Output, is_dumb};
-use super::session::{Session, Watch};
+use super::session::{Session, Watch, operator};
 use super::signals;
 use crate::demo::{Fault, FaultKind, Faults, Traffic};
 use crate::domain::decision::Decision;
@@ -108,12 +108,6 @@ fn needs_a_terminal(global: &Global) -> Result<(), Failure> {
     ];
     let lines: Vec<String> = instead.iter().map(|(command, what)| format!("\n  {command:<30} {what}")).collect();
     Err(Failure::Usage(format!("the dashboard needs a terminal, and {missing}. Without it:{}", lines.concat())))
-}
-
-/// Who acts, as the audit names them.
-fn operator() -> Arc<str> {
-    let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
-    Arc::from(name.unwrap_or_else(|| "operator".to_owned()))
 }
 
 fn log_lines(recent: &Recent) -> Vec<LogLine> {

@@ -2,24 +2,36 @@
 
 mod advice;
 mod ask;
+mod audit;
 mod batch;
 mod config;
 mod dashboard;
 mod doctor;
+mod export;
+mod flat;
+mod history;
 mod json;
+mod kept;
+mod operate;
 mod output;
 mod request;
 mod route;
 mod session;
 mod signals;
+mod spend;
+mod table;
+mod target;
 mod tiers;
 mod what_if;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::domain::fleet::AdminState;
 
 pub use output::{Failure, Output};
 
@@ -90,6 +102,24 @@ enum Command {
     Batch(batch::Args),
     /// Show the tiers and their backends.
     Tiers(tiers::Args),
+    /// Show the latest requests: where they went, what came of them, what they cost.
+    History(history::Args),
+    /// Show what was spent, and what is left of the limits.
+    Spend(spend::Args),
+    /// Show what operators did, what the guard found, and what the engine noticed.
+    Audit(audit::Args),
+    /// Write requests, attempts or the audit for other programs, as JSONL or CSV.
+    Export(export::Args),
+    /// Send no new requests to a tier, a backend or a model; what is in flight finishes.
+    Drain(operate::AdminArgs),
+    /// Send no requests there and do not probe it.
+    Maint(operate::AdminArgs),
+    /// Take back a drain or a maintenance.
+    Ready(operate::ReadyArgs),
+    /// Send requests to a tier, a backend or a model first, or nowhere else.
+    Pin(operate::PinArgs),
+    /// Take back the pins on a tier, a backend or a model.
+    Unpin(operate::UnpinArgs),
     /// Print the effective configuration, with where each value came from. Keys are masked.
     Config(config::Args),
     /// Check the configuration: every backend, key, model, the clock, the terminal.
@@ -145,6 +175,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::WhatIf(args)) => Box::pin(what_if::run(args, &global, &output)).await,
         Some(Command::Batch(args)) => Box::pin(batch::run(args, &global, &output)).await,
         Some(Command::Tiers(args)) => tiers::run(&args, &global, &output).await,
+        Some(Command::History(args)) => Box::pin(history::run(&args, &global, &output)).await,
+        Some(Command::Spend(args)) => Box::pin(spend::run(&args, &global, &output)).await,
+        Some(Command::Audit(args)) => Box::pin(audit::run(&args, &global, &output)).await,
+        Some(Command::Export(args)) => Box::pin(export::run(&args, &global, &output)).await,
+        Some(Command::Drain(args)) => Box::pin(operate::admin(args, AdminState::Drain, &global, &output)).await,
+        Some(Command::Maint(args)) => Box::pin(operate::admin(args, AdminState::Maint, &global, &output)).await,
+        Some(Command::Ready(args)) => Box::pin(operate::ready(args, &global, &output)).await,
+        Some(Command::Pin(args)) => Box::pin(operate::pin(args, &global, &output)).await,
+        Some(Command::Unpin(args)) => Box::pin(operate::unpin(args, &global, &output)).await,
         Some(Command::Config(args)) => config::run(&args, &global, &output),
         Some(Command::Doctor(args)) => doctor::run(&args, &global, &output).await,
         Some(Command::Completions { shell }) => completions(shell, &output),

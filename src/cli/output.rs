@@ -94,6 +94,13 @@ impl Output {
         self.out_is_terminal
     }
 
+    /// The columns of the terminal; `None` where the output goes elsewhere, which cuts nothing off.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let size = self.out_is_terminal.then(crossterm::terminal::size)?;
+        size.ok().map(|(columns, _)| usize::from(columns)).filter(|columns| *columns > 0)
+    }
+
     /// Whether a person sees notes as they come.
     #[must_use]
     pub const fn notes_are_seen(&self) -> bool {

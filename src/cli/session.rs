@@ -1,6 +1,7 @@
 //! An engine for the length of one command: configured from file and environment, or over simulated tiers.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Global;
@@ -54,16 +55,35 @@ pub fn load(global: &Global) -> Result<Loaded, Failure> {
 
 /// The demonstration's tiers; how the screen looks, what is logged and where is the operator's. A configuration with mistakes
 /// is no reason not to show the demonstration.
-fn demonstrated(simulation: &Simulation, global: &Global, output: &Output) -> Config {
+fn demonstrated(simulated: Config, global: &Global, output: &Output) -> Config {
     match load(global) {
         Ok(Loaded { config: Config { ui, log, log_performance, .. }, .. }) => {
-            Config { ui, log, log_performance, ..simulation.config() }
+            Config { ui, log, log_performance, ..simulated }
         }
         Err(_) => {
             output.note("note: your configuration has mistakes and is left out; `llm-call config` tells them");
-            simulation.config()
+            simulated
         }
     }
+}
+
+/// What a command goes by that starts no engine: the configuration, and the log, which lasts as long as its guard.
+///
+/// # Errors
+///
+/// If the configuration is wrong.
+pub fn without_engine(global: &Global, output: &Output) -> Result<(Config, logging::Guard), Failure> {
+    let mut config =
+        if global.demo { demonstrated(demo::configuration(), global, output) } else { load(global)?.config };
+    apply_flags(&mut config, global);
+    let log = start_log(global, &config, output)?;
+    Ok((config, log))
+}
+
+/// Who acts, as the audit names them.
+pub fn operator() -> Arc<str> {
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    Arc::from(name.unwrap_or_else(|| "operator".to_owned()))
 }
 
 /// Says that there is no configuration file, and where one would be read from.
@@ -168,7 +188,7 @@ impl Session {
         };
         let mut config = match &simulation {
             None => load(global)?.config,
-            Some(simulation) => demonstrated(simulation, global, output),
+            Some(simulation) => demonstrated(simulation.config(), global, output),
         };
         apply_flags(&mut config, global);
         let log = start_log(global, &config, output)?;

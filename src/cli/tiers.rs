@@ -1,4 +1,4 @@
-//! `llm-call tiers`: the tiers and their backends, as a table.
+//! `llm-call tiers`: the tiers and their backends, as a table, and what operators want of them.
 
 use std::process::ExitCode;
 
@@ -7,8 +7,11 @@ use serde_json::json;
 use super::Global;
 use super::output::{Failure, Output, Style};
 use super::session::Session;
-use crate::domain::fleet::{AdminState, Backend};
+use super::when::brief;
+use crate::domain::fleet::{Admin, AdminState, Backend, Model};
 use crate::domain::health::Health;
+use crate::domain::tier::{Target, Tier};
+use crate::domain::time::Timestamp;
 use crate::engine::Snapshot;
 
 /// Arguments of `tiers`.
@@ -41,7 +44,40 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     for backend in &snapshot.fleet.backends {
         output.line(&row(&snapshot, backend, output))?;
     }
+    for words in wishes(&snapshot) {
+        output.line(&output.styled(Style::Warn, &words))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The parts of the fleet that an operator keeps from taking requests.
+fn held(snapshot: &Snapshot) -> Vec<(Target, &Admin)> {
+    let fleet = &snapshot.fleet;
+    let tiers = Tier::ALL.into_iter().map(|tier| (Target::Tier(tier), &fleet.tier(tier).admin));
+    let backends = fleet.backends.iter().map(|backend| (Target::Backend(backend.spec.id.clone()), &backend.admin));
+    let models = fleet.backends.iter().flat_map(|backend| {
+        let target = |model: &Model| Target::Model(backend.spec.id.clone(), model.id.clone());
+        backend.models.iter().map(move |model| (target(model), &model.admin))
+    });
+    let all = tiers.chain(backends).chain(models);
+    all.filter(|(_, admin)| admin.state_at(snapshot.at) != AdminState::Ready).collect()
+}
+
+/// What operators want, in words.
+fn wishes(snapshot: &Snapshot) -> Vec<String> {
+    let tail = |by: &str, until: Option<Timestamp>, reason: &str| {
+        let until = until.map(|until| format!(", until {}", brief(until, snapshot.at))).unwrap_or_default();
+        let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        format!("by {by}{until}{reason}")
+    };
+    let held = held(snapshot).into_iter().map(|(target, admin)| {
+        format!("{}: {target}, {}", admin.state.name(), tail(&admin.by, admin.until, &admin.reason))
+    });
+    let pins = snapshot.fleet.pins.iter().map(|pin| {
+        let only = if pin.only { " only" } else { "" };
+        format!("pin: {} to {}{only}, {}", pin.scope, pin.target, tail(&pin.by, pin.until, &pin.reason))
+    });
+    held.chain(pins).collect()
 }
 
 fn row(snapshot: &Snapshot, backend: &Backend, output: &Output) -> String {
@@ -97,5 +133,7 @@ fn as_json(snapshot: &Snapshot) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "simulated": snapshot.simulated, "backends": backends })
+    let held: Vec<serde_json::Value> =
+        held(snapshot).into_iter().map(|(target, admin)| json!({ "target": target, "admin": admin })).collect();
+    json!({ "simulated": snapshot.simulated, "backends": backends, "held": held, "pins": snapshot.fleet.pins })
 }

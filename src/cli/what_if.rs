@@ -12,13 +12,12 @@ use super::batch::read_prompts;
 use super::output::{Failure, Output, Style};
 use super::request::{dollars, task};
 use super::session::{Session, Watch};
-use crate::config::{Config, suggestion};
+use crate::config::Config;
 use crate::domain::fleet::{AdminState, Fleet, PinScope};
 use crate::domain::money::Money;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
 use crate::domain::task::Task;
-use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::domain::what_if::{Change, Foreseen, REQUESTS, WINDOW, foresee};
 use crate::engine::{Clock, Engine};
@@ -117,7 +116,7 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCod
     if global.demo {
         output.note("DEMO: these tiers are simulated");
     }
-    if let Some(caution) = args.what.caution() {
+    if let Some(caution) = args.what.caution().filter(|_| !config.store.enabled) {
         output.note(caution);
     }
     if args.json {
@@ -207,8 +206,9 @@ fn nothing_known(args: &Args, config: &Config) -> String {
 
 impl What {
     fn change(&self, fleet: &Fleet) -> Result<Change, Failure> {
-        let admin =
-            |target: &str, state| Ok::<_, Failure>(Change::Admin { target: self::target(target, fleet)?, state });
+        let admin = |target: &str, state| {
+            Ok::<_, Failure>(Change::Admin { target: super::target::target(target, fleet)?, state })
+        };
         match self {
             Self::Drain { target } => admin(target, AdminState::Drain),
             Self::Maint { target } => admin(target, AdminState::Maint),
@@ -216,53 +216,21 @@ impl What {
             Self::Pin { target, only, task, caller } => {
                 let by_caller = || caller.as_deref().map(|caller| PinScope::Caller(caller.into()));
                 let scope = task.map(PinScope::Task).or_else(by_caller).unwrap_or_default();
-                Ok(Change::Pin { target: self::target(target, fleet)?, scope, only: *only })
+                Ok(Change::Pin { target: super::target::target(target, fleet)?, scope, only: *only })
             }
-            Self::Unpin { target } => Ok(Change::Unpin { target: self::target(target, fleet)? }),
+            Self::Unpin { target } => Ok(Change::Unpin { target: super::target::target(target, fleet)? }),
             Self::Limit { limit } => Ok(Change::DailyLimit { limit: limit.0 }),
         }
     }
 
-    /// What an engine that has just started does not know.
+    /// What an engine that has just started does not know where nothing is kept.
     const fn caution(&self) -> Option<&'static str> {
         match self {
             Self::Drain { .. } | Self::Maint { .. } | Self::Pin { .. } | Self::Limit { limit: Limit(None) } => None,
             Self::Ready { .. } | Self::Unpin { .. } => {
-                Some("note: drains and pins end with the dashboard that made them, so here is none to undo")
+                Some("note: nothing is kept from run to run, so here is no drain and no pin to undo")
             }
             Self::Limit { .. } => Some("note: what today has cost already is not known here, so it counts as nothing"),
         }
     }
-}
-
-/// The part of the fleet that is meant. A backend comes before a tier's other name: with a backend `ollama`, that one is
-/// meant and not all of the tier.
-fn target(text: &str, fleet: &Fleet) -> Result<Target, Failure> {
-    if let Some(tier) = Tier::ALL.into_iter().find(|tier| tier.name() == text) {
-        return Ok(Target::Tier(tier));
-    }
-    if fleet.backend(&text.into()).is_some() {
-        return Ok(Target::Backend(text.into()));
-    }
-    if let Ok(tier) = text.parse() {
-        return Ok(Target::Tier(tier));
-    }
-    let of_backend = text.split_once('/').and_then(|(id, model)| Some((fleet.backend(&id.into())?, model)));
-    if let Some((backend, wanted)) = of_backend {
-        let id = &backend.spec.id;
-        if let Some(model) = backend.models.iter().find(|model| model.is_named(&wanted.into())) {
-            return Ok(Target::Model(id.clone(), model.id.clone()));
-        }
-        let known: Vec<&str> = backend.models.iter().map(|model| model.id.as_str()).collect();
-        let near = suggestion(wanted, known.iter().copied());
-        let known = if known.is_empty() { "no models yet".to_owned() } else { known.join(", ") };
-        return Err(Failure::Usage(format!("{id} has no model `{wanted}`{near}\n  it has: {known}")));
-    }
-    let tiers = Tier::ALL.map(Tier::name);
-    let known: Vec<&str> = tiers.into_iter().chain(fleet.backends.iter().map(|one| one.spec.id.as_str())).collect();
-    let near = suggestion(text, known.iter().copied());
-    let names = known.join(", ");
-    Err(Failure::Usage(format!(
-        "there is no tier and no backend `{text}`{near}\n  there are: {names}; and backend/model"
-    )))
 }

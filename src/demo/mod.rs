@@ -94,6 +94,12 @@ impl std::fmt::Debug for Simulation {
     }
 }
 
+/// The configuration of the simulated fleet while it does not run: what it is made of, at addresses where nobody answers.
+#[must_use]
+pub fn configuration() -> Config {
+    catalog::config(&BTreeMap::new())
+}
+
 impl Simulation {
     /// Starts every upstream on a free port of 127.0.0.1.
     ///

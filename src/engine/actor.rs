@@ -124,10 +124,24 @@ impl Actor {
         for action in actions {
             tracing::info!(by = &*action.by, action = %action.words, "operator");
             if let (Some(target), Some(state)) = (&action.target, action.state) {
-                self.watch_drain(target, state, now);
+                self.heed(target, state, now);
             }
             self.tell(Fact::Operator(Arc::new(action)));
         }
+    }
+
+    /// An operator's word on a part of the fleet holds: watches its drain, or has it probed.
+    fn heed(&mut self, target: &Target, state: AdminState, now: Timestamp) {
+        if state == AdminState::Ready {
+            // What is known of it may date from before its maintenance. The probes look at the snapshot.
+            self.publish();
+            let within = self.fleet.backends.iter().filter(|backend| match target {
+                Target::Tier(tier) => backend.spec.tier == *tier,
+                Target::Backend(id) | Target::Model(id, _) => backend.spec.id == *id,
+            });
+            within.for_each(|backend| drop(self.probe_now.send(Some(backend.spec.id.clone()))));
+        }
+        self.watch_drain(target, state, now);
     }
 
     fn watch_drain(&mut self, target: &Target, state: AdminState, now: Timestamp) {
@@ -300,16 +314,7 @@ impl Actor {
                     reason: Arc::clone(reason),
                 };
                 fleet.set_admin(target, admin)?;
-                if *state == AdminState::Ready {
-                    // What is known of it may date from before its maintenance. The probes look at the snapshot.
-                    self.publish();
-                    let within = self.fleet.backends.iter().filter(|backend| match target {
-                        Target::Tier(tier) => backend.spec.tier == *tier,
-                        Target::Backend(id) | Target::Model(id, _) => backend.spec.id == *id,
-                    });
-                    within.for_each(|backend| drop(self.probe_now.send(Some(backend.spec.id.clone()))));
-                }
-                self.watch_drain(target, *state, now);
+                self.heed(target, *state, now);
                 action.target = Some(target.clone());
                 action.state = Some(*state);
             }

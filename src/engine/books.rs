@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use super::clock::Clock;
 use super::fact::{Attempt, Drained, HealthChange, OperatorAction};
 use crate::domain::decision::Decision;
-use crate::domain::fleet::{AdminState, Fleet, Hold};
+use crate::domain::fleet::{Admin, AdminState, Fleet, Hold};
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId};
 use crate::domain::latency::Sample;
@@ -41,6 +41,8 @@ pub(super) struct Books {
     revision: i64,
     /// Times of models that no probe has found yet.
     unplaced: HashMap<(BackendId, ModelId), Vec<Sample>>,
+    /// What is wanted of models that no probe has found yet.
+    waiting: Vec<(Target, Admin)>,
     holds: Vec<Hold>,
     /// The minute whose rent is being counted, and what all rent had come to before it.
     rent: (i64, Money),
@@ -59,8 +61,8 @@ impl Books {
     ) -> Self {
         let now = clock.now();
         let rent = (now.0.div_euclid(MINUTE), Money::ZERO);
-        let (unplaced, holds) = (HashMap::new(), Vec::new());
-        let mut books = Self { journal, owner, news, revision: 0, unplaced, holds, rent, clock };
+        let (unplaced, waiting, holds) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut books = Self { journal, owner, news, revision: 0, unplaced, waiting, holds, rent, clock };
         Arc::make_mut(&mut fleet.spend).hours = kept.hours;
         for one in kept.samples {
             if !fleet.remember(one.tier, &one.backend, &one.model, &one.sample) {
@@ -173,8 +175,10 @@ impl Books {
         self.rent = (now.0.div_euclid(MINUTE), fleet.spend.rented);
     }
 
-    /// What a probe has found may have been measured before.
+    /// What a probe has found may have been measured before, and an operator may want something of it.
     pub fn place(&mut self, backend: &BackendId, fleet: &mut Fleet, now: Timestamp) {
+        // What is not found by this probe waits on.
+        self.waiting.retain(|(target, admin)| fleet.set_admin(target, admin.clone()).is_err());
         let known: Vec<(BackendId, ModelId)> = self
             .unplaced
             .keys()
@@ -196,9 +200,9 @@ impl Books {
     pub fn take_in(&mut self, fleet: &mut Fleet, now: Timestamp) -> (Status, Vec<OperatorAction>) {
         let news = Arc::clone(&self.news.borrow_and_update());
         Arc::make_mut(&mut fleet.spend).set_others(&news.others);
-        let wishes = self.unheard(&news.wishes);
-        let heard = wishes.into_iter().filter(|wish| wish.owner != self.owner);
-        let actions = heard.filter_map(|wish| self.grant(&wish.record, fleet, now)).collect();
+        let mut wishes = self.unheard(&news.wishes);
+        wishes.retain(|wish| wish.owner != self.owner);
+        let actions = wishes.into_iter().filter_map(|wish| self.grant(&wish.record, fleet, now)).collect();
         (news.status.clone(), actions)
     }
 
@@ -209,13 +213,18 @@ impl Books {
         unheard
     }
 
-    /// Does what a wish says. Parts of the fleet that are no more are passed over.
-    fn grant(&self, wish: &Record, fleet: &mut Fleet, now: Timestamp) -> Option<OperatorAction> {
+    /// Does what a wish says. Parts of the fleet that are not there wait until a probe finds them.
+    fn grant(&mut self, wish: &Record, fleet: &mut Fleet, now: Timestamp) -> Option<OperatorAction> {
         match wish {
             Record::Admin { target, admin } => {
                 let admin =
                     if admin.until.is_some_and(|until| now >= until) { Default::default() } else { admin.clone() };
-                if fleet.admin(target) == Some(&admin) || fleet.set_admin(target, admin.clone()).is_err() {
+                self.waiting.retain(|(waiting, _)| waiting != target);
+                if fleet.admin(target) == Some(&admin) {
+                    return None;
+                }
+                if fleet.set_admin(target, admin.clone()).is_err() {
+                    self.waiting.push((target.clone(), admin));
                     return None;
                 }
                 let words = match admin.state {

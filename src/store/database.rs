@@ -1,6 +1,7 @@
 //! What the rest of the program asks of a database, whichever it is.
 
 use std::collections::VecDeque;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use super::StoreError;
 use super::record::{AuditKind, AuditRow, Ended, Opened, Record, RequestRow, Settled};
-use crate::domain::id::{BackendId, ModelId};
+use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
 use crate::domain::money::Money;
@@ -19,6 +20,9 @@ use crate::domain::time::Timestamp;
 
 /// What comes of asking it.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What takes in one row after the other, until it has had enough.
+pub type Each<'a, T> = &'a mut (dyn FnMut(T) -> ControlFlow<()> + Send);
 
 /// What an earlier run left for a later one.
 #[derive(Clone, Debug, Default)]
@@ -58,25 +62,29 @@ pub struct Wish {
 /// Which rows are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
+    /// Of these requests; of all, where empty.
+    pub requests: Vec<RequestId>,
+    /// Of the request whose id ends like this: hexadecimal digits in lower case, without hyphens.
+    pub ending: Option<String>,
     /// Not before.
     pub since: Option<Timestamp>,
     /// Before.
     pub until: Option<Timestamp>,
-    /// Of one tier.
+    /// Of one tier: requests that were to go there, or that were tried there.
     pub tier: Option<Tier>,
     /// Of one backend.
     pub backend: Option<String>,
     /// Of one model.
     pub model: Option<String>,
-    /// Of one caller.
+    /// Of one caller; for the audit, of whoever acted.
     pub caller: Option<String>,
     /// Of one task.
     pub task: Option<Task>,
-    /// Only those that ended in an answer, or only those that did not.
+    /// Only those that ended in an answer, or only those that ended without.
     pub answered: Option<bool>,
     /// Of one kind, for the audit.
     pub kind: Option<AuditKind>,
-    /// At most so many, the newest.
+    /// At most so many, the newest. Where each row is taken in and for sums, it says nothing.
     pub most: u32,
 }
 
@@ -86,8 +94,10 @@ pub struct KeptRequest {
     /// How it began.
     #[serde(flatten)]
     pub asked: RequestRow,
-    /// How it ended; `None` while it is on its way, and where the program ended first.
+    /// How it ended; `None` while it is on its way.
     pub ended: Option<Ended>,
+    /// What its answer was worth to whoever read it, where somebody said so.
+    pub judgement: Option<Judgement>,
 }
 
 /// A row of the ledger.
@@ -126,7 +136,7 @@ pub struct Sum {
     pub book: Book,
     /// Attempts that failed.
     pub failed: u32,
-    /// What rented machines cost, for sums by day.
+    /// What rented machines cost, for sums by day; they are the tier's `gpu`, and no model's and no caller's.
     pub rented: Money,
 }
 
@@ -171,6 +181,15 @@ pub trait Database: Send {
     /// The audit, newest first.
     fn audit<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<AuditRow>>;
 
-    /// Sums, the largest first; days in their order.
-    fn sums<'a>(&'a mut self, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>>;
+    /// Takes in each request, in the order in which they came. Memory stays flat, however many there are.
+    fn each_request<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, KeptRequest>) -> Asked<'a, ()>;
+
+    /// Takes in each row of the ledger, in the order in which their requests came.
+    fn each_attempt<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, KeptAttempt>) -> Asked<'a, ()>;
+
+    /// Takes in each row of the audit, in the order in which they were written.
+    fn each_audit<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, AuditRow>) -> Asked<'a, ()>;
+
+    /// Sums of whole days, the largest first; days in their order. The filter's times say nothing here.
+    fn sums<'a>(&'a mut self, days: RangeInclusive<Day>, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>>;
 }

@@ -171,6 +171,23 @@ impl Files {
         Ok(orphans)
     }
 
+    /// How many processes write into a folder at present.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn held(folder: &Path) -> io::Result<usize> {
+        let mut held = 0;
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            // What has gone away since is held by nobody. A lock that was had here is let go of at once.
+            if let (Some(_), Ok(lock)) = (owner_of(&path, "lock"), File::open(&path)) {
+                held += usize::from(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+            }
+        }
+        Ok(held)
+    }
+
     /// The name of the process that wrote them, unique in the store.
     #[must_use]
     pub fn owner(&self) -> String {

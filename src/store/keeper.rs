@@ -119,6 +119,16 @@ pub async fn look_up(options: &Options) -> Result<Box<dyn Database>, StoreError>
     Ok(database)
 }
 
+/// How many programs have a store open at present.
+///
+/// # Errors
+///
+/// If the folder of the journals cannot be read.
+pub fn in_use(options: &Options) -> Result<usize, StoreError> {
+    let folder = journals(options)?;
+    Files::held(&folder).map_err(|source| StoreError::Io { path: folder, source })
+}
+
 fn journals(options: &Options) -> Result<PathBuf, StoreError> {
     let folder = options.file.with_extension(JOURNALS);
     match crate::logging::create_private_folder(&folder) {
@@ -163,6 +173,18 @@ impl Store {
         };
         keeper.look(true).await?;
         Ok(Self { journal, kept, news: heard, owner, keeper })
+    }
+
+    /// Writes a few records, no more than the journal takes at once, and closes the store: what is said at a shell. When this
+    /// returns, other programs see them.
+    ///
+    /// # Errors
+    ///
+    /// If they could not be written, or could not be folded: then they are in the journal, for whoever comes next.
+    pub async fn write(self, records: Vec<Record>) -> Result<(), StoreError> {
+        records.into_iter().for_each(|record| self.journal.write(record));
+        self.journal.close().await;
+        self.keeper.end().await
     }
 
     /// The parts that an engine needs: the way in, what was kept, what is new, and the task that folds until it is stopped.
@@ -242,7 +264,9 @@ impl Keeper {
                 self.try_to("tidy up", |keeper| Box::pin(keeper.tidy())).await;
             }
         }
-        self.end().await;
+        if let Err(error) = self.end().await {
+            tracing::warn!(%error, "the journal could not be folded; the next program will");
+        }
     }
 
     async fn try_to(
@@ -256,27 +280,28 @@ impl Keeper {
     }
 
     /// The journal is closed: folds the rest. What cannot be folded is left to whoever comes next.
-    async fn end(mut self) {
+    async fn end(mut self) -> Result<(), StoreError> {
         drop(self.progress.wait_for(|progress| progress.closed).await);
         let mut tries = 0;
         while let Err(error) = self.fold().await {
             tries += 1;
             if tries == LAST_TRIES {
-                tracing::warn!(%error, "the journal could not be folded; the next program will");
-                return;
+                return Err(error);
             }
             tokio::time::sleep(FOLD_EVERY).await;
+        }
+        if let Some(why) = self.progress.borrow().stuck.clone() {
+            return Err(StoreError::Io { path: self.folder.clone(), source: std::io::Error::other(why) });
         }
         // What was lost with a panic is open still.
         let now = self.clock.now();
         let owner = self.files.owner();
         let (number, _) = self.at;
-        let closed = self.database.close(&owner, now, self.clock.day(now)).await;
-        if closed.is_ok() && self.progress.borrow().stuck.is_none() {
-            self.files.delete(number);
-            drop(self.database.forget(&name(&owner, number)).await);
-            self.files.end();
-        }
+        self.database.close(&owner, now, self.clock.day(now)).await?;
+        self.files.delete(number);
+        drop(self.database.forget(&name(&owner, number)).await);
+        self.files.end();
+        Ok(())
     }
 
     /// Folds what the journal has gained.

@@ -1,12 +1,14 @@
 //! The store in one SQLite file.
 //!
 //! One connection per process. Readers never wait for the writer (the write-ahead log), and a second process waits its turn
-//! for as long as [`PATIENCE`]: then the keeper tries again later, and the journal keeps what is to come.
+//! for some seconds: then the keeper tries again later, and the journal keeps what is to come.
 
 mod fold;
+mod list;
 mod read;
 mod sums;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use super::StoreError;
-use super::database::{Asked, By, Database, Filter, Kept, KeptAttempt, KeptRequest, Sum, Wish};
+use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Sum, Wish};
 use super::record::{AuditRow, Record};
 use crate::domain::money::Money;
 use crate::domain::spend::{Day, Elsewhere};
@@ -156,23 +158,47 @@ impl Database for Sqlite {
 
     fn requests<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptRequest>> {
         Box::pin(async move {
-            let rows = read::requests(&mut self.connection, filter).await;
+            let rows = list::requests(&mut self.connection, filter).await;
             rows.map_err(|error| self.failed(error))
         })
     }
 
     fn attempts<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptAttempt>> {
         Box::pin(async move {
-            let rows = read::attempts(&mut self.connection, filter).await;
+            let rows = list::attempts(&mut self.connection, filter).await;
             rows.map_err(|error| self.failed(error))
         })
     }
 
     fn audit<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<AuditRow>> {
-        Box::pin(async move { read::audit(&mut self.connection, filter).await.map_err(|error| self.failed(error)) })
+        Box::pin(async move { list::audit(&mut self.connection, filter).await.map_err(|error| self.failed(error)) })
     }
 
-    fn sums<'a>(&'a mut self, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>> {
-        Box::pin(async move { sums::sums(&mut self.connection, filter, by).await.map_err(|error| self.failed(error)) })
+    fn each_request<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, KeptRequest>) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let done = list::each_request(&mut self.connection, filter, each).await;
+            done.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn each_attempt<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, KeptAttempt>) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let done = list::each_attempt(&mut self.connection, filter, each).await;
+            done.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn each_audit<'a>(&'a mut self, filter: &'a Filter, each: Each<'a, AuditRow>) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let done = list::each_audit(&mut self.connection, filter, each).await;
+            done.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn sums<'a>(&'a mut self, days: RangeInclusive<Day>, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>> {
+        Box::pin(async move {
+            let sums = sums::sums(&mut self.connection, &days, filter, by).await;
+            sums.map_err(|error| self.failed(error))
+        })
     }
 }

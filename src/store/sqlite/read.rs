@@ -7,18 +7,15 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::fold::opened_of;
-use super::{count, of_word, word};
-use crate::domain::id::{ModelId, RequestId};
+use super::{count, of_word};
+use crate::domain::id::ModelId;
 use crate::domain::latency::Sample;
-use crate::domain::money::{Cost, Money};
-use crate::domain::privacy::FindingKind;
+use crate::domain::money::Money;
 use crate::domain::spend::{Book, Day, Elsewhere, Hour};
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::Usage;
-use crate::store::database::{Filter, Kept, KeptAttempt, KeptRequest, KeptSample, Wish};
-use crate::store::record::{AuditRow, Ended, Record, RequestRow, Result as End, Settled};
+use crate::store::database::{Kept, KeptSample, Wish};
+use crate::store::record::Record;
 
 /// How far back attempts' times are taken up again: as far as the charts go.
 const SAMPLES: Duration = Duration::from_secs(24 * 3600);
@@ -27,7 +24,8 @@ const MOST_SAMPLES: i64 = 50_000;
 /// The hours that are taken up again.
 const HOURS: i64 = 48;
 
-fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+/// Something in a row that cannot be read.
+pub(super) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
@@ -170,153 +168,4 @@ pub(super) async fn wishes(connection: &mut SqliteConnection) -> Result<Vec<Wish
         }
     }
     Ok(wishes)
-}
-
-/// As many rows as a filter asks for, bound to numbers that begin with `$1`: since, until, tier, backend, model, caller, task,
-/// answered, most.
-macro_rules! filtered {
-    ($query:expr, $filter:expr) => {
-        $query
-            .bind($filter.since.map_or(i64::MIN, |since| since.0))
-            .bind($filter.until.map_or(i64::MAX, |until| until.0))
-            .bind($filter.tier.map(|tier| tier.name()))
-            .bind($filter.backend.as_deref())
-            .bind($filter.model.as_deref())
-            .bind($filter.caller.as_deref())
-            .bind($filter.task.map(|task| word(&task)))
-            .bind($filter.answered)
-            .bind(i64::from($filter.most))
-    };
-}
-pub(super) use filtered;
-
-/// Requests, newest first.
-pub(super) async fn requests(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-) -> Result<Vec<KeptRequest>, sqlx::Error> {
-    let query = sqlx::query(
-        "SELECT * FROM requests WHERE at >= $1 AND at < $2 AND ($3 IS NULL OR tier = $3) AND ($4 IS NULL OR backend = $4)
-             AND ($5 IS NULL OR model = $5) AND ($6 IS NULL OR caller = $6) AND ($7 IS NULL OR task = $7)
-             AND ($8 IS NULL OR (coalesce(outcome, '') = 'answered') = $8)
-         ORDER BY at DESC, request DESC LIMIT $9",
-    );
-    filtered!(query, filter).fetch_all(connection).await?.iter().map(request).collect()
-}
-
-fn request(row: &SqliteRow) -> Result<KeptRequest, sqlx::Error> {
-    let text = |column: &str| row.try_get::<String, _>(column);
-    let maybe = |column: &str| row.try_get::<Option<String>, _>(column);
-    let id = RequestId(text("request")?.parse().map_err(invalid)?);
-    let kinds = text("found")?;
-    let found = kinds.split_whitespace().map(|kind| of_word::<FindingKind>(kind.to_owned()));
-    let asked = RequestRow {
-        request: id,
-        at: Timestamp(row.try_get("at")?),
-        caller: Arc::from(text("caller")?),
-        task: of_word(text("task")?)?,
-        complexity: row.try_get("complexity")?,
-        input_tokens: row.try_get("input_tokens")?,
-        ruling: of_word(text("ruling")?)?,
-        found: found.collect::<Result<_, _>>()?,
-        tier: maybe("tier")?.map(of_word).transpose()?,
-        backend: maybe("backend")?.map(Into::into),
-        model: maybe("model")?.map(Into::into),
-        why: text("why")?,
-        predicted: row.try_get::<Option<i64>, _>("predicted")?.map(Money),
-    };
-    let ended = match row.try_get::<Option<i64>, _>("ended")? {
-        None => None,
-        Some(at) => Some(Ended {
-            request: id,
-            at: Timestamp(at),
-            outcome: of_word(text("outcome")?)?,
-            why: maybe("reason")?,
-            total_ms: count(row.try_get("total_ms")?),
-            attempts: count(row.try_get("attempts")?),
-        }),
-    };
-    Ok(KeptRequest { asked, ended })
-}
-
-/// The ledger, newest first.
-pub(super) async fn attempts(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-) -> Result<Vec<KeptAttempt>, sqlx::Error> {
-    let query = sqlx::query(
-        "SELECT * FROM attempts WHERE at >= $1 AND at < $2 AND ($3 IS NULL OR tier = $3) AND ($4 IS NULL OR backend = $4)
-             AND ($5 IS NULL OR model = $5) AND ($6 IS NULL OR caller = $6) AND ($7 IS NULL OR task = $7)
-             AND ($8 IS NULL OR coalesce(answered, 0) = $8)
-         ORDER BY at DESC, request DESC, number DESC LIMIT $9",
-    );
-    filtered!(query, filter).fetch_all(connection).await?.iter().map(attempt).collect()
-}
-
-fn attempt(row: &SqliteRow) -> Result<KeptAttempt, sqlx::Error> {
-    let opened = opened_of(row)?;
-    let Some(ended) = row.try_get::<Option<i64>, _>("ended")? else { return Ok(KeptAttempt::Open(opened)) };
-    let result: String = row.try_get("result")?;
-    let result = match (row.try_get("answered")?, result.as_str()) {
-        (true, _) => End::Answered(of_word(result)?),
-        (false, "lost") => End::Lost,
-        (false, _) => End::Failed(of_word(result)?),
-    };
-    let tokens = |column: &str| row.try_get::<Option<i64>, _>(column).map(|found| count(found.unwrap_or(0)));
-    let usage = match row.try_get::<Option<i64>, _>("input")? {
-        None => None,
-        Some(input) => Some(Usage {
-            input: count(input),
-            cache_read: tokens("cache_read")?,
-            cache_write: tokens("cache_write")?,
-            cache_write_1h: tokens("cache_write_1h")?,
-            output: tokens("output")?,
-            reasoning: tokens("reasoning")?,
-        }),
-    };
-    Ok(KeptAttempt::Settled(Settled {
-        opened,
-        ended: Timestamp(ended),
-        day: Day(row.try_get("day")?),
-        result,
-        status: row.try_get("status")?,
-        delivered: row.try_get("delivered")?,
-        counts: row.try_get("counts")?,
-        first_token_ms: row.try_get("first_token_ms")?,
-        total_ms: row.try_get("total_ms")?,
-        longest_pause_ms: row.try_get("longest_pause_ms")?,
-        usage,
-        cost: Cost {
-            amount: row.try_get::<Option<i64>, _>("cost")?.map(Money),
-            basis: of_word(row.try_get("basis")?)?,
-        },
-        charged: Money(row.try_get("charged")?),
-    }))
-}
-
-/// The audit, newest first.
-pub(super) async fn audit(connection: &mut SqliteConnection, filter: &Filter) -> Result<Vec<AuditRow>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT * FROM audit WHERE at >= $1 AND at < $2 AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR who = $4)
-         ORDER BY at DESC, id DESC LIMIT $5",
-    )
-    .bind(filter.since.map_or(i64::MIN, |since| since.0))
-    .bind(filter.until.map_or(i64::MAX, |until| until.0))
-    .bind(filter.kind.map(|kind| kind.name()))
-    .bind(filter.caller.as_deref())
-    .bind(i64::from(filter.most))
-    .fetch_all(connection)
-    .await?;
-    let one = |row: &SqliteRow| {
-        let request: Option<String> = row.try_get("request")?;
-        Ok(AuditRow {
-            at: Timestamp(row.try_get("at")?),
-            kind: of_word(row.try_get("kind")?)?,
-            by: Arc::from(row.try_get::<String, _>("who")?),
-            target: row.try_get("target")?,
-            what: row.try_get("what")?,
-            request: request.map(|id| id.parse().map(RequestId)).transpose().map_err(invalid)?,
-        })
-    };
-    rows.iter().map(one).collect()
 }
