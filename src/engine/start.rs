@@ -15,11 +15,9 @@ use super::probe::Prober;
 use super::snapshot::Snapshot;
 use super::{Engine, FACTS, INBOX, Keeping, Shared};
 use crate::config::Config;
-use crate::domain::fleet::{AdminState, Backend, Fleet, KeyState};
+use crate::domain::fleet::{Backend, Fleet, KeyState};
 use crate::domain::id::BackendId;
 use crate::domain::spend::Spend;
-use crate::domain::tier::{Target, Tier};
-use crate::domain::time::Timestamp;
 use crate::provider::{Client, ConnectError, connect};
 use crate::store::keeper::{Status, Store};
 use crate::telemetry::nvml::NvmlSource;
@@ -116,7 +114,6 @@ impl Engine {
             Some((books, keeping)) => (Some(books), Some(keeping)),
             None => (None, None),
         };
-        let draining = under_way(&fleet, now);
         let fleet = Arc::new(fleet);
         let policy = Arc::new(config.policy);
         let (snapshot_sender, snapshots) = watch::channel(Arc::new(Snapshot {
@@ -148,7 +145,8 @@ impl Engine {
             clock: clock.clone(),
             in_flight: HashMap::new(),
             kill: HashMap::new(),
-            draining,
+            // What an earlier run drained has nothing in flight any more.
+            draining: Vec::new(),
             answered: VecDeque::new(),
             books,
             store: Status::default(),
@@ -202,16 +200,4 @@ fn keep(store: Store, clock: &Clock, fleet: &mut Fleet) -> (Books, Keeping) {
     folding.spawn(keeper.run(stop.clone()));
     folding.close();
     (books, Keeping { journal, folding, stop })
-}
-
-/// What an earlier run left drained: with nothing in flight, it is drained.
-fn under_way(fleet: &Fleet, now: Timestamp) -> Vec<(Target, Timestamp)> {
-    let tiers = Tier::ALL.into_iter().map(Target::Tier);
-    let backends = fleet.backends.iter().map(|backend| Target::Backend(backend.spec.id.clone()));
-    let wanted = |target: &Target| fleet.admin(target).map(|admin| (admin.state_at(now), admin.since));
-    let drained = |target: Target| match wanted(&target) {
-        Some((AdminState::Ready, _)) | None => None,
-        Some((_, since)) => Some((target, since)),
-    };
-    tiers.chain(backends).filter_map(drained).collect()
 }

@@ -333,7 +333,8 @@ impl Sums {
             let (book, failed) =
                 self.books.entry((period, start, tier, backend, model, caller.to_string(), word(task))).or_default();
             book.add(row.cost, row.usage.as_ref(), row.charged);
-            *failed += u32::from(!matches!(row.result, End::Answered(_)));
+            // What a caller, an operator or a faster answer ended is no failure.
+            *failed += u32::from(row.result == End::Lost || row.counts && !matches!(row.result, End::Answered(_)));
             if !matches!(row.result, End::Answered(_)) {
                 continue;
             }
