@@ -59,7 +59,7 @@ pub struct Candidate {
     pub backend: BackendId,
     /// The model.
     pub model: ModelId,
-    /// Whether its tier is right for the task, rather than standing in.
+    /// Whether the request asks for it or its tier is right for the task, rather than standing in.
     pub preferred: bool,
     /// Whether it is taken only because nothing healthy is left.
     pub last_resort: bool,
@@ -435,7 +435,7 @@ impl Judge<'_> {
             tier: backend.spec.tier,
             backend: backend.spec.id.clone(),
             model: model.id.clone(),
-            preferred: self.order.prefers(backend.spec.tier),
+            preferred: self.order.prefers(backend.spec.tier) || self.asks_for(backend, model),
             last_resort: false,
             estimate,
             score: terms.iter().map(|term| term.value * term.weight).sum(),

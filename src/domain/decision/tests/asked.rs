@@ -38,7 +38,7 @@ fn what_is_named_is_first_wherever_it_is_and_only_the_chain_stands_in_for_it() {
     ] {
         let with = decided(&Constraints { fallback: true, ..named.clone() }, &[]);
         let who: Vec<&str> = with.candidates.iter().map(|one| one.backend.as_str()).collect();
-        assert_eq!(who[0], first, "{named:?}");
+        assert!(who[0] == first && with.candidates[0].preferred, "{named:?}");
         assert!(who.contains(&"ollama") && who.contains(&"anthropic"), "{named:?}: {who:?}");
         let not_in_chain = ["runpod", "runpod-other", "litellm"].into_iter().filter(|id| *id != first);
         assert!(not_in_chain.into_iter().all(|id| !who.contains(&id)), "{named:?}: {who:?}");
