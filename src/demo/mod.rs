@@ -83,6 +83,7 @@ impl Default for Options {
 pub struct Simulation {
     world: World,
     config: Config,
+    addresses: BTreeMap<String, SocketAddr>,
     gpu: SimulatedGpu,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -189,6 +190,7 @@ impl Simulation {
 
         Ok(Self {
             config: catalog::config(&street.addresses),
+            addresses: street.addresses.iter().map(|(id, address)| ((*id).to_owned(), *address)).collect(),
             gpu: gpu.ok_or_else(missing)?,
             world,
             _stop: stop.drop_guard(),
@@ -199,6 +201,12 @@ impl Simulation {
     #[must_use]
     pub fn config(&self) -> Config {
         self.config.clone()
+    }
+
+    /// Where each upstream listens, for a process that is to reach it from outside: see [`reach`].
+    #[must_use]
+    pub const fn addresses(&self) -> &BTreeMap<String, SocketAddr> {
+        &self.addresses
     }
 
     /// The dials of the faults. The RunPod account itself is `runpod-account` among the backends.
@@ -235,6 +243,14 @@ impl Simulation {
         self.world.stop.cancel();
         self.world.tasks.wait().await;
     }
+}
+
+/// The configuration that reaches a simulation which another process runs, at its [`Simulation::addresses`].
+#[must_use]
+pub fn reach(addresses: &BTreeMap<String, SocketAddr>) -> Config {
+    let known = SITES.iter().map(|site| site.id).chain([RUNPOD_ACCOUNT]);
+    let at = known.filter_map(|id| addresses.get(id).map(|address| (id, *address))).collect();
+    catalog::config(&at)
 }
 
 /// The endpoint id and the scaling of each kind of endpoint.
