@@ -57,7 +57,8 @@ fn an_attempt_that_became_a_last_resort_says_so_although_its_decision_does_not()
         let mut app = app_on(snapshot.clone());
         app.feed.take(Fact::Decided(Arc::clone(&decision)));
         app.feed.take(Fact::Attempted(Arc::new(Attempt { last_resort, ..made.clone() })));
-        app.overlay = Some(Overlay::Detail(Subject::Row(0), usize::MAX));
+        let row = app.feed.rows().last().expect("it has a row").number;
+        app.overlay = Some(Overlay::Detail(Subject::Row(row), usize::MAX));
         screen(&mut app).contains("as the last resort")
     };
     assert!(shown(true) && !shown(false));
