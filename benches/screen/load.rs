@@ -223,6 +223,7 @@ fn end(stage: &Stage, snapshot: &mut Snapshot, one: Open, now: Timestamp) {
         tier: one.sent.tier,
         backend: one.sent.backend,
         model: one.sent.model,
+        last_resort: false,
         started: one.sent.at,
         first_token,
         total,

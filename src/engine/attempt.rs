@@ -83,6 +83,7 @@ impl Errand<'_> {
             Failure::new(FailureClass::Silent, &format!("no first token within {waited:.1} s"))
         };
         let mut events = timeout_at(first_by, self.start()).await.map_err(silent)??;
+        report.taken = true;
         let mut pace = Pace::new(stall);
         loop {
             let next = if report.begun {

@@ -76,6 +76,8 @@ pub struct Attempt {
     pub backend: BackendId,
     /// The model.
     pub model: ModelId,
+    /// Whether it was made only because nothing healthy was left, when its decision was made or when its turn came.
+    pub last_resort: bool,
     /// When it was sent.
     pub started: Timestamp,
     /// From dispatch to the first meaningful token; `None` if there was none.

@@ -144,6 +144,7 @@ impl Work {
             tier,
             backend,
             model: id,
+            last_resort: plan.candidate.last_resort,
             started: at,
             first_token: report.first_token,
             total: report.total,

@@ -106,14 +106,15 @@ impl<D: Decoder> Reading<D> {
         }
     }
 
-    /// What holds of an event whatever the protocol: emptiness, and that some protocols end a tool call with `stop`.
+    /// What holds of an event whatever the protocol: emptiness, that no usage is unknown usage, and that some protocols end a tool call with `stop`.
     fn checked(&mut self, event: Event) -> Option<Result<Event, Failure>> {
         match &event {
             Event::Text(text) | Event::Thinking(text) if text.is_empty() => return None,
             Event::Growing(0) => return None,
             Event::Text(_) | Event::Thinking(_) => self.said = true,
             Event::ToolCall(_) => (self.said, self.called) = (true, true),
-            Event::Usage(usage) if self.usage == Some(*usage) => return None,
+            // Who counts nothing at all says nothing: it is also what gateways write where they do not know.
+            Event::Usage(usage) if *usage == Usage::default() || self.usage == Some(*usage) => return None,
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Growing(_) | Event::Cost(_) | Event::Held(_) | Event::ColdStart(_) | Event::Limits(_) => {}
             Event::Done(finish) => {

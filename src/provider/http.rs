@@ -185,7 +185,7 @@ impl Http {
             Ok(Ok(body) | Err((_, body))) => body,
             Err(_) => Vec::new(),
         };
-        let failure = errors::refusal(status.as_u16(), &headers, &String::from_utf8_lossy(&body));
+        let failure = errors::refusal(status.as_u16(), &headers, unmarked(&String::from_utf8_lossy(&body)));
         Err(self.secrets.scrubbed(failure))
     }
 
@@ -241,7 +241,13 @@ impl Http {
 
 async fn whole(secrets: &Secrets, response: Response) -> Result<String, Failure> {
     let body = bounded(response, BODY_BYTES).await.map_err(|(failure, _)| secrets.scrubbed(failure))?;
-    String::from_utf8(body).map_err(|_| Failure::new(FailureClass::Garbled, "the answer is not UTF-8"))
+    let body = String::from_utf8(body).map_err(|_| Failure::new(FailureClass::Garbled, "the answer is not UTF-8"))?;
+    Ok(unmarked(&body).to_owned())
+}
+
+/// A text without the byte order mark that some services put in front: it is no part of it.
+pub(super) fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A body of at most so many bytes. With a failure comes what had arrived.

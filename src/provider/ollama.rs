@@ -266,9 +266,7 @@ impl Answer {
     fn done(&self, line: &Value, out: &mut Vec<Event>) -> Result<(), Failure> {
         let tokens = |field| count(line, field).unwrap_or(0);
         let usage = Usage { input: tokens("/prompt_eval_count"), output: tokens("/eval_count"), ..Usage::default() };
-        if usage != Usage::default() {
-            out.push(Event::Usage(usage));
-        }
+        out.push(Event::Usage(usage));
         let load = Duration::from_nanos(tokens("/load_duration"));
         if load >= COLD {
             out.push(Event::ColdStart(load));

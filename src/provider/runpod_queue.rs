@@ -1,12 +1,14 @@
 //! A RunPod serverless endpoint without an OpenAI route: a job is queued, its pieces are fetched, and it is cancelled when
-//! nobody wants it any more.
+//! nobody wants it any more, be it before its id is known.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{self, ConnectError, Sighting};
@@ -24,6 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long one look may take: an endpoint may hold it back until there is something to see.
 const LOOK_WAIT: Duration = Duration::from_secs(60);
+/// How long a submission that nobody waits for any more may still take: without its id a job cannot be cancelled.
+const UNWANTED_WAIT: Duration = Duration::from_secs(10);
 /// How long a cancellation may take.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 /// Looks that fail in a row before the job is given up: a job that runs is worth more than one lost answer.
@@ -36,15 +40,39 @@ const TIME_TO_LIVE_MS: u64 = 1_800_000;
 /// The RunPod queue wire.
 pub(super) struct RunpodQueue {
     http: Arc<Http>,
-    /// The cancellations under way.
-    cancellations: TaskTracker,
+    /// The submissions and cancellations under way.
+    tasks: TaskTracker,
 }
 
 impl RunpodQueue {
     pub(super) fn new(config: &BackendConfig) -> Result<Self, ConnectError> {
         let base = connect::base_without(config, &["/runsync", "/run"]);
         let http = Arc::new(Http::new(config, base, Auth::Bearer, &[])?);
-        Ok(Self { http, cancellations: TaskTracker::new() })
+        Ok(Self { http, tasks: TaskTracker::new() })
+    }
+
+    /// Submits a job in a task of its own: whoever asks may go away before its id has come, and then it is cancelled as
+    /// soon as that has.
+    fn submit(&self, body: Value) -> oneshot::Receiver<Result<Job, Failure>> {
+        let (mut reply, submitted) = oneshot::channel();
+        let (http, tasks) = (Arc::clone(&self.http), self.tasks.clone());
+        self.tasks.spawn(async move {
+            if reply.is_closed() {
+                return;
+            }
+            let mut job = pin!(Job::submitted(http, tasks, body));
+            let unwanted = async {
+                reply.closed().await;
+                tokio::time::sleep(UNWANTED_WAIT).await;
+            };
+            let job = tokio::select! {
+                job = &mut job => job,
+                () = unwanted => return,
+            };
+            // Given back where nobody waits for it, and cancelled as it is dropped.
+            drop(reply.send(job));
+        });
+        submitted
     }
 }
 
@@ -52,20 +80,8 @@ impl Wire for RunpodQueue {
     fn start<'a>(&'a self, prompt: &'a Prompt, call: &'a Call) -> BoxFuture<'a, Result<Events, Failure>> {
         async move {
             let body = json!({"input": input(prompt, call), "policy": {"ttl": TIME_TO_LIVE_MS}});
-            let response = self.http.post("/run", body).await?;
-            let queued = self.http.json(response).await?;
-            if let Some(failure) = errors::told(&queued) {
-                return Err(failure);
-            }
-            let id = text(&queued, "id")
-                .filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
-                .ok_or_else(|| Failure::new(FailureClass::Garbled, "the job has no id"))?;
-            let job = Job {
-                id: id.to_owned(),
-                http: Arc::clone(&self.http),
-                cancellations: self.cancellations.clone(),
-                over: false,
-            };
+            let lost = |_| Failure::new(FailureClass::Truncated, "the job was lost on its way");
+            let job = self.submit(body).await.map_err(lost)??;
             Ok(events::read(None, looks(job, call.stream), Answer::default(), self.http.secrets()))
         }
         .boxed()
@@ -116,7 +132,7 @@ fn input(prompt: &Prompt, call: &Call) -> Value {
 struct Job {
     id: String,
     http: Arc<Http>,
-    cancellations: TaskTracker,
+    tasks: TaskTracker,
     over: bool,
 }
 
@@ -126,7 +142,7 @@ impl Drop for Job {
         let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !self.over) else { return };
         let (http, path) = (Arc::clone(&self.http), format!("/cancel/{}", self.id));
         let cancel = async move { tokio::time::timeout(CANCEL_WAIT, http.post(&path, json!({}))).await };
-        self.cancellations.spawn_on(
+        self.tasks.spawn_on(
             async move {
                 if let Ok(Err(failure)) = cancel.await {
                     tracing::debug!(class = %failure.class, "a job could not be cancelled");
@@ -137,35 +153,21 @@ impl Drop for Job {
     }
 }
 
-/// Where the looking stands.
-#[derive(Clone, Copy)]
-enum Stage {
-    /// The job runs, or has pieces left.
-    Looking,
-    /// The stream is drained; what it cost stands in the status.
-    Drained,
-    /// There is no more to see.
-    Over,
-}
-
-/// What is seen of a job, one frame for each look that brings news, until it is over.
+/// What is seen of a job, one frame for each look that brings news, until there is no more to see.
 fn looks(job: Job, streams: bool) -> Frames {
-    stream::unfold((job, Stage::Looking), move |(mut job, stage)| async move {
-        match stage {
-            Stage::Over => None,
-            Stage::Drained => Some((job.look("status").await.map(|(_, body)| body), (job, Stage::Over))),
-            Stage::Looking => {
-                let seen = job.news(if streams { "stream" } else { "status" }).await;
-                let stage = match &seen {
-                    Ok((Seen { over: true, news: false }, _)) if streams => Stage::Drained,
-                    Ok((Seen { over: true, .. }, _)) if !streams => Stage::Over,
-                    Ok(_) => Stage::Looking,
-                    Err(_) => Stage::Over,
-                };
-                job.over |= matches!(seen, Ok((Seen { over: true, .. }, _)));
-                Some((seen.map(|(_, body)| body), (job, stage)))
-            }
+    stream::unfold(Some(job), move |job| async move {
+        let mut job = job?;
+        let mut seen = job.news(if streams { "stream" } else { "status" }).await;
+        job.over |= matches!(seen, Ok((Seen { over: true, .. }, _)));
+        let is_last = match &seen {
+            Ok((Seen { over, news }, _)) => *over && !(streams && *news),
+            Err(_) => true,
+        };
+        if is_last && streams && seen.is_ok() {
+            // The stream is drained. How it ended, and for how long it held a worker, stands in the status.
+            seen = job.news("status").await;
         }
+        Some((seen.map(|(_, body)| body), (!is_last).then_some(job)))
     })
     .boxed()
 }
@@ -176,6 +178,19 @@ struct Seen {
 }
 
 impl Job {
+    async fn submitted(http: Arc<Http>, tasks: TaskTracker, body: Value) -> Result<Self, Failure> {
+        let response = http.post("/run", body).await?;
+        let queued = http.json(response).await?;
+        if let Some(failure) = errors::told(&queued) {
+            return Err(failure);
+        }
+        let id = text(&queued, "id")
+            .filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+            .ok_or_else(|| Failure::new(FailureClass::Garbled, "the job has no id"))?
+            .to_owned();
+        Ok(Self { id, http, tasks, over: false })
+    }
+
     /// Looks until there is something to tell. What tells nothing makes no frame: it would count as a sign of life.
     async fn news(&self, at: &str) -> Result<(Seen, String), Failure> {
         let (mut pause, mut misses) = (FIRST_PAUSE, 0);

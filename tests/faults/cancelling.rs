@@ -49,9 +49,18 @@ fn check(what: &str, finished: &Finished, seen: &[Seen]) {
         let class = attempt.outcome.as_ref().err().map(|failure| failure.class);
         assert_eq!(class, Some(FailureClass::Cancelled), "{what}");
     }
-    // A job whose id never arrived cannot be cancelled, and runs to its end.
-    let let_go = |seen: &Seen| seen.ended != Some(Ended::Whole) || seen.path.ends_with("/run");
-    assert!(seen.iter().all(let_go), "{what}: {seen:?}");
+    assert!(seen.iter().all(|seen| seen.ended != Some(Ended::Whole)), "{what}: {seen:?}");
+}
+
+/// Every job that was taken is cancelled, whether or not its id had come when its caller went away.
+async fn jobs_are_cancelled(what: &str, simulation: &llm_call::demo::Simulation, taken: usize) {
+    let is_cancel = |seen: &Seen| seen.backend.as_str() == Wire::Queue.upstream() && seen.path.contains("/cancel/");
+    let cancelled = async {
+        while simulation.log().iter().filter(|seen| is_cancel(seen)).count() < taken {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(harness::LONG, cancelled).await.is_ok(), "{what}: {taken} jobs were taken");
 }
 
 /// The next request is answered, at once and by the same backend: nothing was held against it.
@@ -69,6 +78,7 @@ async fn a_caller_that_goes_away_stops_the_upstream_and_penalises_nobody() {
     let engine = &engine(config(simulation, backends.into()));
     let one = |wire: Wire| async move {
         let only = Constraints { backend: Some(wire.upstream().into()), ..Constraints::default() };
+        let mut jobs = 0;
         for stage in Stage::ALL {
             for delivery in [Delivery::Streamed, Delivery::Whole] {
                 if matches!((stage, delivery), (Stage::Begun, Delivery::Whole)) {
@@ -81,10 +91,12 @@ async fn a_caller_that_goes_away_stops_the_upstream_and_penalises_nobody() {
                 let decision = sent.decision.clone();
                 let (finished, seen) = sent.cancel(simulation).await;
                 check(&what, &finished, &seen);
+                jobs += seen.iter().filter(|seen| seen.path.ends_with("/run") && seen.status == Some(200)).count();
                 let wrong = disagreements(&finished.attempts, &decision, &seen, |_| wire.upstream().to_owned());
                 assert!(wrong.is_empty(), "{what}: {wrong:?}");
             }
         }
+        jobs_are_cancelled(&format!("{wire:?}"), simulation, jobs).await;
         is_unharmed(&format!("{wire:?}"), engine, only, simulation).await;
     };
     // A request that is still on its way when its caller leaves has the fault of silence at most.

@@ -106,9 +106,8 @@ pub fn config(simulation: &Simulation, backends: Vec<BackendConfig>) -> Config {
     config.cost_limit_daily = None;
     config.runpod = None;
     config.policy.rules.clear();
-    // The partner's tier is the first to stand in; all are there, since a tier that is not takes no request with a
-    // fallback, not even one that names it.
-    config.policy.fallback_chain = vec![Tier::Local, Tier::Claude, Tier::Frontier, Tier::Gpu];
+    // Nobody but the partner stands in.
+    config.policy.fallback_chain = vec![Tier::Local];
     for assumed in &mut config.policy.assumed {
         // A whole answer may take twice its expected time beyond the first token's: in this simulation that is no time.
         assumed.tokens_per_second = 20_000;
@@ -247,7 +246,7 @@ fn disagreement(attempt: &Attempt, seen: &Seen, reserve: Option<Money>) -> Optio
     let agrees = match attempt.cost.basis {
         CostBasis::Reported | CostBasis::Priced => amount == seen.billed,
         // A job tells how long it took; elsewhere whoever waits has the longer clock.
-        CostBasis::Timed if seen.path.ends_with("/run") && attempt.outcome.is_ok() => amount == seen.billed,
+        CostBasis::Timed if seen.path.ends_with("/run") => amount == seen.billed,
         CostBasis::Timed => amount >= seen.billed,
         CostBasis::Estimated | CostBasis::Unknown => amount.max(reserve.unwrap_or(Money::ZERO)) >= seen.billed,
     };

@@ -244,15 +244,11 @@ async fn drain(engine: &Engine, tier: Tier) {
     engine.command(command, &Arc::from("test")).await.expect("tiers always exist");
 }
 
-/// Kinds about which the ledger is known to be wrong: see what `ruptures` and `answers` await.
-const BOOKED_WRONG: [FaultKind; 4] =
-    [FaultKind::ErrorInsideStream, FaultKind::NoUsage, FaultKind::Truncated, FaultKind::NoEndMark];
-
 /// Every kind that comes to an end before any timer does.
 fn weather(share: f32, seed: u64) -> Storm {
     let passing = |kind: &FaultKind| {
         let slow = matches!(kind, FaultKind::SlowDrip | FaultKind::HugeLine | FaultKind::NoListener);
-        kind.ends_by_itself() && !slow && !BOOKED_WRONG.contains(kind)
+        kind.ends_by_itself() && !slow
     };
     let faults = FaultKind::ALL.into_iter().filter(passing).map(Fault::from).collect();
     Storm { share, faults, seed }

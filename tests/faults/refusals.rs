@@ -2,7 +2,7 @@
 
 use llm_call::domain::failure::FailureClass as Class;
 
-use super::table::{Awaited, Comes, Row, check, check_together, row};
+use super::table::{Comes, Row, check, check_together, row};
 
 use Comes::Nothing;
 
@@ -36,14 +36,12 @@ const OF_THE_REQUEST: &[Row] = &[
     row("bad-request", Nothing(Class::BadRequest), &[]),
 ];
 
-const AWAITED: &[Awaited] = &[];
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_is_understood_and_moves_on_where_it_may() {
-    check(ROWS, AWAITED).await;
+    check(ROWS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_the_request_is_told_and_moves_on_only_where_another_model_might_do() {
-    check_together(OF_THE_REQUEST, AWAITED).await;
+    check_together(OF_THE_REQUEST).await;
 }

@@ -59,7 +59,7 @@ pub struct Candidate {
     pub backend: BackendId,
     /// The model.
     pub model: ModelId,
-    /// Whether its tier is right for the task, rather than standing in.
+    /// Whether the request asks for it or its tier is right for the task, rather than standing in.
     pub preferred: bool,
     /// Whether it is taken only because nothing healthy is left.
     pub last_resort: bool,
@@ -214,7 +214,7 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
         constraints: constraints.clone(),
         analysis: analysis.clone(),
         verdict: Arc::clone(verdict),
-        order: order.tiers(),
+        order: judge.tiers(),
         basis,
         pin,
         candidates,
@@ -306,7 +306,7 @@ impl Judge<'_> {
     fn backend_is_wanted(&self, backend: &Backend) -> Result<(), Rejection> {
         let constraints = self.constraints;
         Rejection::by_guard(self.verdict, backend.spec.reach)?;
-        if self.order.rank(backend.spec.tier).is_none() {
+        if self.order.rank(backend.spec.tier).is_none() && !self.asks_for_any_of(backend) {
             return Err(constraints.tier.map_or(Rejection::NotInChain, Rejection::OtherTier));
         }
         if let Some(wanted) = &constraints.backend
@@ -318,6 +318,27 @@ impl Judge<'_> {
         Ok(())
     }
 
+    /// Whether the request names this backend or this model. Without a tier named beside it, what is named comes into
+    /// question wherever it is, whether or not the others of its tier may stand in.
+    fn asks_for(&self, backend: &Backend, model: &Model) -> bool {
+        let Constraints { backend: wanted, model: named, .. } = self.constraints;
+        wanted.as_ref() == Some(&backend.spec.id) || named.as_ref().is_some_and(|named| model.is_named(named))
+    }
+
+    fn asks_for_any_of(&self, backend: &Backend) -> bool {
+        let is_named = self.constraints.backend.as_ref() == Some(&backend.spec.id);
+        self.constraints.tier.is_none() && (is_named || backend.models.iter().any(|one| self.asks_for(backend, one)))
+    }
+
+    /// The tiers that come into question. Those that only do because the request names a part of them stand in front.
+    fn tiers(&self) -> Vec<Tier> {
+        let asked = self.fleet.backends.iter().filter(|one| self.asks_for_any_of(one)).map(|one| one.spec.tier);
+        let mut tiers: Vec<Tier> = asked.filter(|tier| self.order.rank(*tier).is_none()).collect();
+        tiers.dedup();
+        tiers.extend(self.order.tiers());
+        tiers
+    }
+
     /// A model's candidacy. With a reason of health comes the candidate it would have been.
     fn model(&self, backend: &Backend, model: &Model) -> Result<Candidate, (Rejection, Option<Box<Candidate>>)> {
         let constraints = self.constraints;
@@ -327,6 +348,9 @@ impl Judge<'_> {
             && !constraints.fallback
         {
             return Err(firm(Rejection::OtherModel(wanted.clone())));
+        }
+        if self.order.rank(backend.spec.tier).is_none() && !self.asks_for(backend, model) {
+            return Err(firm(Rejection::NotInChain));
         }
         if let Err(reason) = Rejection::by_guard(self.verdict, backend.reach_of(model)) {
             return Err(firm(if model.spec.remote { reason } else { Rejection::Unlocated }));
@@ -411,7 +435,7 @@ impl Judge<'_> {
             tier: backend.spec.tier,
             backend: backend.spec.id.clone(),
             model: model.id.clone(),
-            preferred: self.order.prefers(backend.spec.tier),
+            preferred: self.order.prefers(backend.spec.tier) || self.asks_for(backend, model),
             last_resort: false,
             estimate,
             score: terms.iter().map(|term| term.value * term.weight).sum(),

@@ -33,8 +33,7 @@ impl Judge<'_> {
             Optimize::Cost => (0.2, 0.02, 2.0),
         };
         let rank = f32::from(self.order.rank(backend.spec.tier).unwrap_or(3));
-        let asked_for = constraints.model.as_ref().is_some_and(|wanted| model.is_named(wanted))
-            || constraints.backend.as_ref().is_some_and(|wanted| *wanted == backend.spec.id);
+        let asked_for = self.asks_for(backend, model);
         let cost = estimate.cost.map_or(f32::INFINITY, |cost| cost.as_usd() as f32);
         let term = |name, value, weight| Term { name, value, weight };
         [

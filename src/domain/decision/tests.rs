@@ -1,5 +1,6 @@
 //! Where requests go: the seed's examples, the order of reasons, and what must hold for any fleet.
 
+mod asked;
 mod cluster;
 
 use std::sync::Arc;

@@ -85,12 +85,15 @@ impl Decision {
         self.obstacle().map_or_else(|| "it is the only one there is".to_owned(), ToString::to_string)
     }
 
-    /// The rejection that a person would name first: that of the tier that comes before the chosen one.
+    /// The rejection that a person would name first: that of the backend that the request names, or of the tier that comes
+    /// before the chosen one.
     #[must_use]
     pub fn obstacle(&self) -> Option<&Rejection> {
         let reasons = || {
+            let named = self.rejected.iter().filter(|one| self.constraints.backend.as_ref() == Some(&one.backend));
             let before = self.order.iter().take_while(|tier| self.chosen().is_none_or(|chosen| chosen.tier != **tier));
-            before.flat_map(|tier| self.rejected.iter().filter(move |one| one.tier == *tier)).map(|one| &one.reason)
+            let before = before.flat_map(|tier| self.rejected.iter().filter(move |one| one.tier == *tier));
+            named.chain(before).map(|one| &one.reason)
         };
         // What the request itself rules out is no news to who sent it.
         let first = || reasons().next().or_else(|| self.rejected.first().map(|one| &one.reason));

@@ -220,6 +220,11 @@ async fn calls_to_the_only_tier_asked_for_are_not_refused_while_a_trial_is_on_it
     let calls = (0..4).map(|_| std::future::IntoFuture::into_future(bench.engine.claude("hi")));
     let replies = futures::future::join_all(calls).await;
     assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    // One of them is the trial. When they were decided nobody knew that the others would come too early; their attempts
+    // say what became of that.
+    let attempts = || replies.iter().flatten().flat_map(|reply| &reply.ending.attempts);
+    assert_eq!(attempts().filter(|one| one.last_resort).count(), 3);
+    assert!(replies.iter().flatten().all(|reply| !reply.decision.candidates[0].last_resort));
 }
 
 #[tokio::test(start_paused = true)]

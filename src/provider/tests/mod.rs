@@ -35,10 +35,12 @@ pub struct Reply {
     pieces: Vec<Vec<u8>>,
     /// Whether the connection stays open afterwards.
     hold: bool,
+    /// What is waited for first.
+    gate: Option<Arc<tokio::sync::Notify>>,
 }
 
 pub fn raw(bytes: impl Into<Vec<u8>>) -> Reply {
-    Reply { pieces: vec![bytes.into()], hold: false }
+    Reply { pieces: vec![bytes.into()], hold: false, gate: None }
 }
 
 pub fn reply(status: u16, content_type: &str, body: &str) -> Reply {
@@ -75,6 +77,11 @@ pub fn recorded(file: &str) -> Reply {
 impl Reply {
     pub fn held(mut self) -> Self {
         self.hold = true;
+        self
+    }
+
+    pub fn once(mut self, gate: &Arc<tokio::sync::Notify>) -> Self {
+        self.gate = Some(Arc::clone(gate));
         self
     }
 }
@@ -166,6 +173,9 @@ async fn serve(
         log.len() - 1
     };
     let reply = answer(head.lines().next().unwrap_or_default(), number);
+    if let Some(gate) = reply.gate {
+        gate.notified().await;
+    }
     for piece in reply.pieces {
         if socket.write_all(&piece).await.is_err() {
             return;

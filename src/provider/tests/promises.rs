@@ -77,6 +77,49 @@ async fn an_error_inside_a_stream_is_a_failure_after_what_was_said() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_a_line_or_a_document() {
+    const MARK: &str = "\u{feff}";
+    let lines = format!(
+        "{MARK}{}{}\n",
+        beginning(Protocol::Ollama).1,
+        json!({"message": {"content": "!"}, "done": true, "done_reason": "stop"})
+    );
+    let answer = Upstream::always(reply(200, "application/x-ndjson", &lines)).await;
+    let answer = answer.ask(Protocol::Ollama, &Prompt::user("hi"), true).await;
+    assert_eq!((answer.text.as_str(), answer.finish), ("Hi!", Some(Finish::Stop)));
+    let whole = json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]});
+    let upstream = Upstream::always(reply(200, "application/json", &format!("{MARK}{whole}"))).await;
+    assert_eq!(upstream.ask(Protocol::Openai, &Prompt::user("hi"), false).await.text, "Hi");
+    let error = json!({"error": {"message": "no", "code": "insufficient_quota"}});
+    let upstream = Upstream::always(reply(429, "application/json", &format!("{MARK}{error}"))).await;
+    let failure = upstream.ask(Protocol::Openai, &Prompt::user("hi"), false).await.failure.expect("it is refused");
+    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::OutOfCredit, "no"));
+}
+
+#[tokio::test]
+async fn usage_that_is_not_told_or_told_as_nothing_is_unknown() {
+    let openai = json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0}});
+    let anthropic = |usage: serde_json::Value| json!({"type": "message", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn", "usage": usage});
+    for (protocol, body) in [
+        (Protocol::Openai, openai),
+        (Protocol::Anthropic, anthropic(json!(null))),
+        (Protocol::Anthropic, anthropic(json!({"input_tokens": 0, "output_tokens": 0}))),
+    ] {
+        let answer = Upstream::always(json_reply(200, &body)).await.ask(protocol, &Prompt::user("hi"), false).await;
+        assert_eq!((answer.text.as_str(), answer.usage), ("Hi", None), "{protocol:?} {body}");
+    }
+    let streamed = concat!(
+        "data: {\"type\":\"message_start\",\"message\":{}}\n\n",
+        "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n",
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    );
+    let answer = Upstream::always(sse(streamed)).await.ask(Protocol::Anthropic, &Prompt::user("hi"), true).await;
+    assert_eq!((answer.finish, answer.usage), (Some(Finish::Stop), None));
+}
+
+#[tokio::test]
 async fn half_a_line_of_json_is_never_an_answer() {
     for protocol in HTTP {
         let (kind, begun) = beginning(protocol);

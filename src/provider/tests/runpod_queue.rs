@@ -76,6 +76,61 @@ async fn a_failed_job_is_a_failure_although_the_status_is_200() {
 }
 
 #[tokio::test]
+async fn a_job_that_failed_tells_how_long_it_held_a_worker() {
+    let failed = json!({"status": "FAILED", "executionTime": 2297, "error": "out of memory"});
+    for (stream, looks) in
+        [(true, vec![json!({"status": "FAILED", "stream": []}), failed.clone()]), (false, vec![failed])]
+    {
+        let answer = endpoint(looks).await.ask(Protocol::RunpodQueue, &rich(), stream).await;
+        assert_eq!(answer.class(), Some(FailureClass::ServerError));
+        assert_eq!(answer.held, Some(Duration::from_millis(2297)), "streamed: {stream}");
+    }
+}
+
+async fn cancellation(upstream: &Upstream) {
+    let cancelled = async {
+        while !upstream.seen().iter().any(|seen| seen.head.contains(&format!("post /cancel/{JOB} "))) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), cancelled).await.expect("a cancellation");
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_leaves_before_its_id_has_come_is_cancelled_once_it_has() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let taken = json_reply(200, &json!({"id": JOB, "status": "IN_QUEUE"})).once(&gate);
+    let cancelled = json_reply(200, &json!({"id": JOB, "status": "CANCELLED"}));
+    let upstream =
+        Upstream::new(move |line, _| if line.contains("/run ") { taken.clone() } else { cancelled.clone() }).await;
+    let Client::Inside(client) = upstream.client(Protocol::RunpodQueue) else { panic!("inside") };
+    let (prompt, call) = (rich(), call(true));
+    let submitted = async {
+        while upstream.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = client.start(&prompt, &call) => panic!("it has no id yet"),
+        () = submitted => {}
+    }
+    gate.notify_one();
+    cancellation(&upstream).await;
+    assert_eq!(upstream.seen().len(), 2, "it is submitted once and cancelled once");
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_before_anything_was_sent_submits_nothing() {
+    let upstream = endpoint(vec![json!({"status": "IN_QUEUE"})]).await;
+    let Client::Inside(client) = upstream.client(Protocol::RunpodQueue) else { panic!("inside") };
+    let (prompt, other, call) = (Prompt::user("first"), Prompt::user("second"), call(true));
+    assert!(client.start(&prompt, &call).now_or_never().is_none());
+    drop(client.start(&other, &call).await.expect("a job"));
+    cancellation(&upstream).await;
+    assert!(upstream.seen().iter().all(|seen| !seen.body.to_string().contains("first")));
+}
+
+#[tokio::test]
 async fn a_job_that_nobody_wants_any_more_is_cancelled() {
     let upstream = endpoint(vec![json!({"status": "IN_QUEUE"})]).await;
     let Client::Inside(client) = upstream.client(Protocol::RunpodQueue) else { panic!("inside") };
@@ -83,12 +138,7 @@ async fn a_job_that_nobody_wants_any_more_is_cancelled() {
     let mut events = client.start(&prompt, &call).await.expect("events");
     assert!(tokio::time::timeout(Duration::from_millis(150), events.next()).await.is_err());
     drop(events);
-    let cancelled = async {
-        while !upstream.seen().iter().any(|seen| seen.head.contains(&format!("post /cancel/{JOB} "))) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), cancelled).await.expect("a cancellation");
+    cancellation(&upstream).await;
 }
 
 #[tokio::test]

@@ -343,6 +343,7 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
         tier: one.tier,
         backend: one.backend.clone(),
         model: one.model.clone(),
+        last_resort: one.last_resort,
         started: decision.at,
         first_token: good.then_some(Duration::from_millis(640)),
         total: Duration::from_millis(if good { 4_210 } else { 12 }),

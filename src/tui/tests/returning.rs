@@ -6,8 +6,10 @@ use super::fixture::{self, NOW, ago};
 use super::screens::{app_on, paint, text_of};
 use crate::domain::breaker::Severity;
 use crate::domain::health::Health;
-use crate::engine::{Fact, Snapshot};
-use crate::tui::app::App;
+use crate::engine::{Attempt, Fact, Snapshot};
+use crate::provider::Finish;
+use crate::tui::app::{App, Overlay};
+use crate::tui::overlay::detail::Subject;
 use crate::tui::status;
 
 fn screen(app: &mut App) -> String {
@@ -44,6 +46,22 @@ fn a_row_says_that_its_request_went_to_the_last_resort() {
     let mut app = app_on(snapshot);
     app.feed.take(Fact::Decided(decision));
     assert!(screen(&mut app).contains("as the last resort"), "{}", screen(&mut app));
+}
+
+#[test]
+fn an_attempt_that_became_a_last_resort_says_so_although_its_decision_does_not() {
+    let snapshot = fixture::working();
+    let decision = fixture::decision(&snapshot, 1, "Explain tides", NOW);
+    let made = (*fixture::attempt(&decision, 1, Ok(Finish::Stop))).clone();
+    let shown = |last_resort| {
+        let mut app = app_on(snapshot.clone());
+        app.feed.take(Fact::Decided(Arc::clone(&decision)));
+        app.feed.take(Fact::Attempted(Arc::new(Attempt { last_resort, ..made.clone() })));
+        let row = app.feed.rows().last().expect("it has a row").number;
+        app.overlay = Some(Overlay::Detail(Subject::Row(row), usize::MAX));
+        screen(&mut app).contains("as the last resort")
+    };
+    assert!(shown(true) && !shown(false));
 }
 
 #[test]

@@ -337,6 +337,7 @@ fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'
     };
     let first =
         attempt.first_token.map_or_else(|| "no token".to_owned(), |after| format!("ttft {}", text::duration(after)));
+    let last_resort = if attempt.last_resort { "as the last resort, " } else { "" };
     let usage = attempt.usage.map_or_else(
         || "usage not told".to_owned(),
         |usage| format!("{} in, {} out", text::count(usage.prompt()), text::count(usage.output)),
@@ -348,7 +349,11 @@ fn attempt_lines(ctx: &Ctx<'_>, attempt: &Attempt, columns: usize) -> Vec<Line<'
         ctx.span(Role::Text, format!(" {} {}", attempt.backend, attempt.model)),
         ctx.span(
             Role::Dim,
-            format!("  {first}, {} in all, {usage}, {}", text::duration(attempt.total), cost_text(ctx, attempt.cost)),
+            format!(
+                "  {last_resort}{first}, {} in all, {usage}, {}",
+                text::duration(attempt.total),
+                cost_text(ctx, attempt.cost)
+            ),
         ),
     ])];
     for row in text::wrap(&words, columns.saturating_sub(5)) {
