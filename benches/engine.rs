@@ -83,7 +83,7 @@ async fn overhead(name: &str, store: Option<Store>) {
         whole.push(to_end);
     }
     println!(
-        "{name:<16} to the first piece p50 {:>6.1?} p99 {:>6.1?}    to the end p50 {:>6.1?} p99 {:>6.1?}",
+        "{name:<20} to the first piece p50 {:>6.1?} p99 {:>6.1?}    to the end p50 {:>6.1?} p99 {:>6.1?}",
         percentile(&mut first, 50),
         percentile(&mut first, 99),
         percentile(&mut whole, 50),
@@ -166,14 +166,17 @@ fn main() {
         arguments.iter().position(|one| one == "--minutes").and_then(|at| arguments.get(at + 1)?.parse().ok());
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    runtime.block_on(async {
-        match minutes {
-            Some(minutes) => soak(folder.path(), minutes).await,
-            None => {
-                overhead("without a store", None).await;
-                overhead("with a store", Some(store(folder.path()).await)).await;
-                streams(folder.path()).await;
-            }
-        }
-    });
+    if let Some(minutes) = minutes {
+        return runtime.block_on(soak(folder.path(), minutes));
+    }
+    // On one thread it is the work alone; on several, an idle machine adds what it takes to wake a core up, again and again.
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for (threads, runtime) in [("one thread", &one), ("several", &runtime)] {
+        runtime.block_on(async {
+            overhead(&format!("{threads}, no store"), None).await;
+            let folder = tempfile::tempdir().expect("a folder");
+            overhead(&format!("{threads}, a store"), Some(store(folder.path()).await)).await;
+        });
+    }
+    runtime.block_on(streams(folder.path()));
 }
