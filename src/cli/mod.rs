@@ -14,6 +14,7 @@ mod json;
 mod kept;
 mod operate;
 mod output;
+mod performance;
 mod request;
 mod route;
 mod session;
@@ -106,6 +107,8 @@ enum Command {
     History(history::Args),
     /// Show what was spent, and what is left of the limits.
     Spend(spend::Args),
+    /// Show how well and how fast tiers, backends and models have answered.
+    Performance(performance::Args),
     /// Show what operators did, what the guard found, and what the engine noticed.
     Audit(audit::Args),
     /// Write requests, attempts or the audit for other programs, as JSONL or CSV.
@@ -176,6 +179,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Batch(args)) => Box::pin(batch::run(args, &global, &output)).await,
         Some(Command::Tiers(args)) => tiers::run(&args, &global, &output).await,
         Some(Command::History(args)) => Box::pin(history::run(&args, &global, &output)).await,
+        Some(Command::Performance(args)) => Box::pin(performance::run(&args, &global, &output)).await,
         Some(Command::Spend(args)) => Box::pin(spend::run(&args, &global, &output)).await,
         Some(Command::Audit(args)) => Box::pin(audit::run(&args, &global, &output)).await,
         Some(Command::Export(args)) => Box::pin(export::run(&args, &global, &output)).await,

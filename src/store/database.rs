@@ -140,6 +140,26 @@ pub struct Sum {
     pub rented: Money,
 }
 
+/// Two percentiles of a time, in milliseconds, within a fifth of the true ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// Half of the answers took less.
+    pub p50: u32,
+    /// Nineteen in twenty took less.
+    pub p95: u32,
+}
+
+/// How fast answers were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paced {
+    /// Whose: a tier, a model, a day as `2026-11-24`.
+    pub of: Arc<str>,
+    /// To the first token; `None` where no answer came in pieces.
+    pub first_token: Option<Quantiles>,
+    /// To the end.
+    pub total: Option<Quantiles>,
+}
+
 /// A database that the journal is folded into.
 pub trait Database: Send {
     /// How much of a journal file is in here, in bytes.
@@ -192,4 +212,7 @@ pub trait Database: Send {
 
     /// Sums of whole days, the largest first; days in their order. The filter's times say nothing here.
     fn sums<'a>(&'a mut self, days: RangeInclusive<Day>, filter: &'a Filter, by: By) -> Asked<'a, Vec<Sum>>;
+
+    /// How fast answers of whole days were, by day, tier, backend or model.
+    fn paces<'a>(&'a mut self, days: RangeInclusive<Day>, filter: &'a Filter, by: By) -> Asked<'a, Vec<Paced>>;
 }

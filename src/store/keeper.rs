@@ -31,6 +31,8 @@ const JOURNALS: &str = "journal";
 const FOLD_EVERY: Duration = Duration::from_millis(250);
 /// How often others' changes are looked for: what a shell drains, a dashboard shows a second later.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks after the end of a day: what was settled in its last moments may still be on its way into the database.
+const STRAGGLERS: u32 = 10;
 /// How often the journals of processes that are no more are looked for, and old rows are deleted.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Tries to fold the rest when the program ends. What is left then is in the journal, for the next one.
@@ -102,6 +104,8 @@ struct Keeper {
     /// The minute of the clock in which this process began to count rent.
     began: i64,
     day: Day,
+    /// Looks that are due after a day has ended, whether or not anybody else has written.
+    stragglers: u32,
     keep: Duration,
     clock: Clock,
     news: watch::Sender<Arc<News>>,
@@ -167,6 +171,7 @@ impl Store {
             own: Booked::new(),
             began: minute(now),
             day: clock.day(now),
+            stragglers: 0,
             keep: options.keep,
             clock,
             news,
@@ -342,11 +347,16 @@ impl Keeper {
     async fn look(&mut self, first: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
         let day = self.clock.day(now);
-        let new_day = std::mem::replace(&mut self.day, day) != day;
-        if !self.database.touched().await? && !first && !new_day {
+        if std::mem::replace(&mut self.day, day) != day {
+            // What this process booked on another day counts like anybody else's from now on.
+            self.own.retain(|(of, ..), _| *of == day);
+            self.stragglers = STRAGGLERS;
+        }
+        let due = first || self.stragglers > 0;
+        self.stragglers = self.stragglers.saturating_sub(1);
+        if !self.database.touched().await? && !due {
             return Ok(());
         }
-        self.own.retain(|(of, ..), _| of.month() == day.month());
         let mut attempts = self.database.booked(day).await?;
         attempts.iter_mut().for_each(|sum| self.take_own_off(sum, day));
         attempts.retain(|sum| sum.month != Book::default());

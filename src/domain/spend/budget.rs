@@ -145,6 +145,13 @@ impl Budget {
         (self.own, self.others) = (Money::ZERO, Money::ZERO);
     }
 
+    /// Another day of the same month has begun: what this process has charged so far is among what the store tells from now on.
+    /// So a clock that is set back and forth finds each day as it was left.
+    pub(super) fn hand_over(&mut self) {
+        self.others += self.own;
+        self.own = Money::ZERO;
+    }
+
     pub(super) fn left(&self) -> Short {
         Short { limit: Arc::from(self.to_string()), left: self.limit - self.charged() - self.reserved }
     }

@@ -294,8 +294,13 @@ impl Spend {
             self.own = Default::default();
             self.others = Default::default();
             (self.own_rented, self.others_rented) = (Money::ZERO, Money::ZERO);
-            let over = |budget: &&mut Budget| budget.per == Period::Day || !same_month;
-            self.budgets.iter_mut().filter(over).for_each(Budget::begin_anew);
+            for budget in &mut self.budgets {
+                if budget.per == Period::Day || !same_month {
+                    budget.begin_anew();
+                } else {
+                    budget.hand_over();
+                }
+            }
         }
     }
 

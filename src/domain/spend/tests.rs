@@ -172,6 +172,28 @@ fn a_new_day_leaves_the_month_as_it_is_and_a_new_month_begins_it_anew() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_and_forth_forgets_nothing_of_a_month() {
+    let mut spend =
+        Spend::new(Timestamp(0), Day(300), Some(Money(100))).with_budgets(vec![budget(Scope::All, Period::Month, 100)]);
+    spend.book(Tier::Claude, priced(30), None, Timestamp(1));
+    let book = |amount| Book { amount: Money(amount), charged: Money(amount), attempts: 1, ..Book::default() };
+    // What the store tells after each change: what this process booked on other days is among it.
+    for (day, today) in [(299, 0), (300, 30)] {
+        spend.advance(Timestamp(2), Day(day));
+        assert_eq!(spend.budgets[0].charged(), Money(30), "day {day}, before the store has told");
+        let one = Elsewhere {
+            tier: Tier::Claude,
+            model: "model".into(),
+            caller: "test".into(),
+            today: book(today),
+            month: book(30),
+        };
+        spend.set_others(&Others { day: Day(day), attempts: vec![one], ..Others::default() });
+        assert_eq!((spend.headroom(), spend.budgets[0].charged()), (Some(Money(100 - today)), Money(30)), "day {day}");
+    }
+}
+
+#[test]
 fn what_others_spent_counts_and_is_replaced_not_added_when_it_is_told_again() {
     let mut spend = spend(100).with_budgets(vec![
         budget(Scope::Caller("b".into()), Period::Month, 100),

@@ -35,7 +35,7 @@ pub(super) fn named(query: &mut Query, filter: &Filter) {
 }
 
 /// The part of it that is about the place.
-fn placed(query: &mut Query, filter: &Filter) {
+pub(super) fn placed(query: &mut Query, filter: &Filter) {
     if let Some(tier) = filter.tier {
         query.push(" AND tier = ").push_bind(tier.name());
     }

@@ -5,6 +5,7 @@
 
 mod fold;
 mod list;
+mod paces;
 mod read;
 mod sums;
 
@@ -19,7 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use super::StoreError;
-use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Sum, Wish};
+use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Paced, Sum, Wish};
 use super::record::{AuditRow, Record};
 use crate::domain::money::Money;
 use crate::domain::spend::{Day, Elsewhere};
@@ -199,6 +200,13 @@ impl Database for Sqlite {
         Box::pin(async move {
             let sums = sums::sums(&mut self.connection, &days, filter, by).await;
             sums.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn paces<'a>(&'a mut self, days: RangeInclusive<Day>, filter: &'a Filter, by: By) -> Asked<'a, Vec<Paced>> {
+        Box::pin(async move {
+            let paces = paces::paces(&mut self.connection, &days, filter, by).await;
+            paces.map_err(|error| self.failed(error))
         })
     }
 }
