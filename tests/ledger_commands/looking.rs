@@ -385,3 +385,21 @@ async fn nothing_is_wider_than_the_terminal() {
         }
     }
 }
+
+#[tokio::test]
+async fn performance_tells_of_what_failed_and_of_times_and_leaves_out_what_a_caller_ended() {
+    let state = folder();
+    four(state.path()).await;
+    let (now, day) = (now(), today());
+    let mut left = settled(opened(9, now), day, End::Failed(FailureClass::Cancelled), Cost::UNKNOWN, Money(1));
+    left.counts = false;
+    write(state.path(), vec![Record::Settled(left)]).await;
+    let found = json(state.path(), &["performance", "--by", "tier", "--since", "yesterday", "--json"]);
+    let claude = rows(&found["rows"]).iter().find(|row| row["of"] == "claude").expect("a row").clone();
+    assert_eq!((&claude["attempts"], &claude["failed"]), (&3.into(), &1.into()));
+    assert!(claude["total_ms"]["p50"].is_u64(), "{claude}");
+    let shown = told(state.path(), &["performance", "--by", "model"]);
+    assert!(shown.contains("llama") && shown.contains("1 (33 %)"), "{shown}");
+    let nothing = told(state.path(), &["performance", "--tier", "frontier"]);
+    assert!(nothing.contains("nothing was asked"), "{nothing}");
+}

@@ -125,7 +125,7 @@ fn settled(opened: Opened, day: Day, result: End, cost: Cost, charged: Money) ->
         result,
         status: None,
         delivered: true,
-        counts: false,
+        counts: true,
         first_token_ms: Some(2),
         total_ms: 5,
         longest_pause_ms: None,
