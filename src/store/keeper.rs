@@ -99,6 +99,8 @@ struct Keeper {
     progress: watch::Receiver<Progress>,
     /// The file that is being folded, and how far it is.
     at: (u32, u64),
+    /// Whether the last fold failed, so that it is not certain how far it is.
+    is_unsure: bool,
     /// What this process has booked and folded, so that it can be told from what others have.
     own: Booked,
     /// The minute of the clock in which this process began to count rent.
@@ -168,6 +170,7 @@ impl Store {
             files,
             progress,
             at: (0, 0),
+            is_unsure: false,
             own: Booked::new(),
             began: minute(now),
             day: clock.day(now),
@@ -311,6 +314,16 @@ impl Keeper {
 
     /// Folds what the journal has gained.
     async fn fold(&mut self) -> Result<(), StoreError> {
+        if self.is_unsure {
+            // A transaction that failed may have come through all the same: the database itself tells how far it is.
+            self.at.1 = self.database.folded(&name(&self.files.owner(), self.at.0)).await?;
+        }
+        let folded = self.fold_on().await;
+        self.is_unsure = folded.is_err();
+        folded
+    }
+
+    async fn fold_on(&mut self) -> Result<(), StoreError> {
         let owner = self.files.owner();
         loop {
             let (number, at) = self.at;

@@ -27,7 +27,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), remedy(source))]
     Database {
         /// Where.
         path: PathBuf,
@@ -47,4 +47,18 @@ pub enum StoreError {
         /// The newest form that this program knows.
         known: i64,
     },
+}
+
+/// What to do about what a database says in its own words, where those do not tell.
+fn remedy(source: &sqlx::Error) -> &'static str {
+    let words = source.to_string();
+    if words.contains("disk") {
+        "; is the disk full, or not to be written to?"
+    } else if words.contains("locked") {
+        "; another program holds it"
+    } else if words.contains("not a database") {
+        "; name another file in the configuration's store section, or move this one away"
+    } else {
+        ""
+    }
 }

@@ -38,6 +38,8 @@ pub struct Sqlite {
     connection: SqliteConnection,
     /// What SQLite last said of changes by other connections.
     version: i64,
+    /// A transaction failed, and may hang in the connection for good: a full disk leaves it so.
+    broken: bool,
 }
 
 impl Sqlite {
@@ -47,17 +49,8 @@ impl Sqlite {
     ///
     /// [`StoreError::TooNew`] where a newer program wrote it; [`StoreError::Database`] where it cannot be opened, or is none.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = connect(path).await?;
         let broken = |source| StoreError::Database { path: path.to_owned(), source };
-        // SQLite would let everybody read it.
-        append_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A power failure may take the last moments with it, a crash of the program nothing.
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(PATIENCE)
-            .disable_statement_logging();
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(broken)?;
         let forms = FORMS.iter().zip(1..).map(|((name, sql), number)| {
             Migration::new(number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
         });
@@ -69,12 +62,41 @@ impl Sqlite {
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => return Err(broken(error)),
             Err(other) => return Err(broken(sqlx::Error::Migrate(Box::new(other)))),
         }
-        Ok(Self { path: path.to_owned(), connection, version: 0 })
+        Ok(Self { path: path.to_owned(), connection, version: 0, broken: false })
+    }
+
+    /// A connection that can be written to: a new one, where a transaction failed on the last.
+    async fn writing(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if self.broken {
+            self.connection = connect(&self.path).await?;
+            self.broken = false;
+        }
+        Ok(&mut self.connection)
+    }
+
+    /// What became of a transaction.
+    fn wrote<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        self.broken = result.is_err();
+        result.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, source: sqlx::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), source }
     }
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    // SQLite would let everybody read it.
+    append_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A power failure may take the last moments with it, a crash of the program nothing.
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(PATIENCE)
+        .disable_statement_logging();
+    let connection = SqliteConnection::connect_with(&options).await;
+    connection.map_err(|source| StoreError::Database { path: path.to_owned(), source })
 }
 
 /// A value as its one word: how kinds and classes stand in the tables.
@@ -100,29 +122,30 @@ impl Database for Sqlite {
     fn folded<'a>(&'a mut self, file: &'a str) -> Asked<'a, u64> {
         Box::pin(async move {
             let found = sqlx::query_scalar::<_, i64>("SELECT folded FROM journals WHERE file = $1").bind(file);
-            let found = found.fetch_optional(&mut self.connection).await;
-            found.map(|found| count(found.unwrap_or(0))).map_err(|error| self.failed(error))
+            let found = found.fetch_optional(self.writing().await?).await;
+            self.wrote(found).map(|found| count(found.unwrap_or(0)))
         })
     }
 
     fn fold<'a>(&'a mut self, owner: &'a str, file: &'a str, upto: u64, records: &'a [Record]) -> Asked<'a, ()> {
         Box::pin(async move {
-            let done = fold::fold(&mut self.connection, owner, file, upto, records).await;
-            done.map_err(|error| self.failed(error))
+            let done = fold::fold(self.writing().await?, owner, file, upto, records).await;
+            self.wrote(done)
         })
     }
 
     fn close<'a>(&'a mut self, owner: &'a str, now: Timestamp, day: Day) -> Asked<'a, u64> {
         Box::pin(async move {
-            let lost = fold::close(&mut self.connection, owner, now, day).await;
-            lost.map_err(|error| self.failed(error))
+            let lost = fold::close(self.writing().await?, owner, now, day).await;
+            self.wrote(lost)
         })
     }
 
     fn forget<'a>(&'a mut self, file: &'a str) -> Asked<'a, ()> {
         Box::pin(async move {
             let gone = sqlx::query("DELETE FROM journals WHERE file = $1").bind(file);
-            gone.execute(&mut self.connection).await.map(drop).map_err(|error| self.failed(error))
+            let gone = gone.execute(self.writing().await?).await;
+            self.wrote(gone).map(drop)
         })
     }
 
@@ -154,7 +177,10 @@ impl Database for Sqlite {
     }
 
     fn prune(&mut self, before: Timestamp) -> Asked<'_, u64> {
-        Box::pin(async move { fold::prune(&mut self.connection, before).await.map_err(|error| self.failed(error)) })
+        Box::pin(async move {
+            let gone = fold::prune(self.writing().await?, before).await;
+            self.wrote(gone)
+        })
     }
 
     fn requests<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptRequest>> {
@@ -208,5 +234,40 @@ impl Database for Sqlite {
             let paces = paces::paces(&mut self.connection, &days, filter, by).await;
             paces.map_err(|error| self.failed(error))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::record::AuditKind;
+
+    fn audit(count: usize) -> Vec<Record> {
+        let row = AuditRow {
+            at: Timestamp(1),
+            kind: AuditKind::Engine,
+            by: Arc::from("test"),
+            target: None,
+            what: "x".repeat(500),
+            request: None,
+        };
+        vec![Record::Audit(row); count]
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_takes_nothing_of_a_batch_and_room_on_it_takes_all_of_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut database = Sqlite::open(&folder.path().join("test.db")).await.expect("it opens");
+        // As full as a disk can be made for one connection.
+        sqlx::query("PRAGMA max_page_count = 40").execute(&mut database.connection).await.expect("it is set");
+        let full = database.fold("owner", "file", 10, &audit(2_000)).await.expect_err("it does not fit");
+        assert!(full.to_string().contains("is the disk full"), "{full}");
+        assert_eq!(database.folded("file").await.expect("it answers"), 0);
+        database.fold("owner", "file", 20, &audit(3)).await.expect("there is room");
+        assert_eq!(database.folded("file").await.expect("it answers"), 20);
+        let all = Filter { most: 5_000, ..Filter::default() };
+        assert_eq!(database.audit(&all).await.expect("it answers").len(), 3);
     }
 }
