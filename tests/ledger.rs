@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_call::demo::{self, Simulation};
-use llm_call::domain::fleet::{AdminState, PinScope};
+use llm_call::domain::fleet::{Admin, AdminState, PinScope};
 use llm_call::domain::id::RequestId;
 use llm_call::domain::money::{Cost, CostBasis};
 use llm_call::domain::spend::Day;
@@ -246,11 +246,14 @@ async fn old_rows_go_and_the_sums_of_their_days_stay() {
     written.await.expect("what was written before it is written as well");
     drop(store);
     let mut database = keeper::look_up(&options(folder.path())).await.expect("the store opens");
-    let before = Timestamp(Clock::system().now().0 - 90 * i64::try_from(DAY).expect("small") * 1000);
-    assert!(database.prune(before).await.expect("old rows go") > 0);
+    let (now, keep) = (Clock::system().now(), Duration::from_secs(90 * DAY));
+    assert!(database.prune(now, keep).await.expect("old rows go") > 0);
     let all = Filter { most: 10, ..Filter::default() };
     let left = database.attempts(&all).await.expect("the ledger is read");
     assert_eq!(left.len(), 1, "{left:?}");
+    // A clock that has run ahead by a year makes nothing old.
+    let ahead = now.after(Duration::from_secs(365 * DAY));
+    assert_eq!(database.prune(ahead, keep).await.expect("it looks"), 0);
     let sums = database.sums(ALWAYS, &all, By::Day).await.expect("the sums are read");
     assert_eq!(sums.iter().map(|sum| sum.book.amount).sum::<Money>(), Money(30));
 }
@@ -270,4 +273,53 @@ async fn a_store_of_a_newer_program_is_refused_with_its_path_and_both_forms() {
     let error = Store::open(options(folder.path())).await.expect_err("it is too new");
     assert!(matches!(error, StoreError::TooNew { found: 99, known: 1, .. }), "{error}");
     assert!(error.to_string().contains(keeper::FILE_NAME), "{error}");
+}
+
+#[tokio::test]
+async fn a_word_that_was_spoken_while_the_clock_ran_ahead_binds_nobody() {
+    let (simulation, folder) = (simulate().await, tempfile::tempdir().expect("a folder"));
+    let target = Target::Tier(Tier::Gpu);
+    let now = Clock::system().now();
+    let word = |state, since| Record::Admin {
+        target: target.clone(),
+        admin: Admin { state, by: "anna".into(), since, until: None, reason: "".into() },
+    };
+    let ahead = now.after(Duration::from_secs(DAY));
+    for (state, since) in [(AdminState::Drain, ahead), (AdminState::Maint, now)] {
+        let store = open(folder.path()).await;
+        store.journal.write(word(state, since));
+        let (_, written) = store.journal.open(Record::Opened(opened(since.0 as u128, 0))).expect("there is room");
+        written.await.expect("what was written before it is written as well");
+        drop(store);
+    }
+    let engine = start(&simulation, folder.path()).await;
+    assert_eq!(engine.snapshot().fleet.tier(Tier::Gpu).admin.state, AdminState::Maint);
+    engine.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_another_process_has_on_its_way_is_charged_with_what_it_has_set_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (_place, written) = store.journal.open(Record::Opened(opened(1, 70))).expect("there is room");
+    written.await.expect("it is written");
+    // Folded by the one process, while it lives, and looked at by another.
+    let engine = {
+        let options = Options { telemetry: false, store: Some(store), ..Options::default() };
+        Engine::start(simulate().await.config(), options).expect("the simulation's configuration is good")
+    };
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    let charged = async {
+        loop {
+            look.tick().await;
+            let mut database = keeper::look_up(&options(folder.path())).await.expect("the store opens");
+            let booked =
+                database.booked(Clock::system().day(Clock::system().now()), "another").await.expect("it tells");
+            if let Some(one) = booked.first() {
+                return one.today.charged;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, charged).await.expect("it is folded"), Money(70));
+    engine.shutdown(PATIENCE).await;
 }

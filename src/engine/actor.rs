@@ -17,11 +17,12 @@ use super::command::Command;
 use super::fact::{Drained, Fact, HealthChange, OperatorAction};
 use super::message::{Admission, Ask, Counters, Granted, Leave, Message, Settled};
 use super::snapshot::Snapshot;
-use crate::domain::failure::Penalty;
+use crate::domain::failure::{Failure, FailureClass, Penalty};
 use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Pin};
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
+use crate::domain::money::Cost;
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
 use crate::domain::tier::Target;
@@ -188,8 +189,24 @@ impl Actor {
         }
     }
 
+    /// An attempt that was sent will never be heard of again: it may have cost all that was set aside for it.
+    fn lose(&mut self, admitted: Leave, now: Timestamp) {
+        let Leave { permit, entry } = admitted;
+        if let Some((books, entry)) = self.books.as_ref().zip(entry) {
+            books.lose(entry, now);
+        }
+        let lost = Failure::new(FailureClass::Cancelled, "lost");
+        let result = AttemptResult { sample: None, failure: Some(&lost), usage: None, cost: Cost::UNKNOWN };
+        Arc::make_mut(&mut self.fleet).settle(permit, &result, now);
+    }
+
     fn settle(&mut self, admitted: Leave, settled: &Settled, now: Timestamp) {
         let Leave { permit, entry } = admitted;
+        let day = self.clock.day(now);
+        if day != self.fleet.spend.day {
+            // The row that is written belongs to the new day, and so does what it takes from a limit.
+            Arc::make_mut(&mut self.fleet).advance(now, day);
+        }
         if let Some((books, entry)) = self.books.as_ref().zip(entry) {
             books.settle(entry, &settled.attempt, settled.sample.as_ref(), now);
         }
@@ -241,6 +258,7 @@ impl Actor {
                 }
             }
             Message::Release(admitted) => self.release(admitted, now),
+            Message::Lost(admitted) => self.lose(admitted, now),
             Message::Settle { admitted, settled } => self.settle(admitted, &settled, now),
             Message::Began { backend, model, passes } => {
                 Arc::make_mut(&mut self.fleet).began(&backend, &model, passes, now);

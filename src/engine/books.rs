@@ -101,6 +101,13 @@ impl Books {
         }
     }
 
+    /// Writes down that nobody will ever know what came of an attempt.
+    pub fn lose(&self, entry: Entry, now: Timestamp) {
+        if let Some(place) = entry.place {
+            place.write(Record::Settled(Settled::lost(entry.opened, now, self.clock.day(now))));
+        }
+    }
+
     /// Writes down that an attempt was never sent.
     pub fn release(&self, entry: Entry) {
         if let Some(place) = entry.place {
@@ -219,10 +226,11 @@ impl Books {
             Record::Admin { target, admin } => {
                 let admin =
                     if admin.until.is_some_and(|until| now >= until) { Default::default() } else { admin.clone() };
-                self.waiting.retain(|(waiting, _)| waiting != target);
-                if fleet.admin(target) == Some(&admin) {
+                let is_newer = |known: &Admin| known.since > admin.since && known.since <= now;
+                if fleet.admin(target).is_some_and(|known| *known == admin || is_newer(known)) {
                     return None;
                 }
+                self.waiting.retain(|(waiting, _)| waiting != target);
                 if fleet.set_admin(target, admin.clone()).is_err() {
                     self.waiting.push((target.clone(), admin));
                     return None;

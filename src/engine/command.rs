@@ -47,7 +47,7 @@ pub enum Command {
         /// Which part.
         target: Target,
     },
-    /// Sets what may be spent in a day; no limit, where absent. Lasts until the program ends.
+    /// Sets what may be spent today; no limit, where absent. Tomorrow the configured limit holds again.
     SetDailyLimit(Option<Money>),
     /// Says what the answer to a request was worth. A second word on the same answer replaces the first.
     Judge {

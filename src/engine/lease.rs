@@ -11,9 +11,11 @@ use crate::domain::fleet::Passes;
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
 
-/// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused.
+/// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused; but once the attempt was
+/// sent, nobody knows what came of it, and it is booked as lost.
 pub(super) struct Lease {
     held: Option<(Leave, OwnedPermit<Message>)>,
+    is_sent: bool,
     kill: CancellationToken,
     written: Option<oneshot::Receiver<()>>,
 }
@@ -34,7 +36,7 @@ impl Lease {
         let answer = (&mut waiting.answer).await;
         match (answer, waiting.slot.take()) {
             (Ok(Ok(Granted { admitted, kill, written })), Some(slot)) => {
-                Ok(Self { held: Some((admitted, slot)), kill, written })
+                Ok(Self { held: Some((admitted, slot)), is_sent: false, kill, written })
             }
             (Ok(Err(rejection)), _) => Err(Refused::Rejected(rejection)),
             (Ok(Ok(_)) | Err(_), _) => Err(Refused::Closed),
@@ -63,6 +65,11 @@ impl Lease {
         self.kill.clone()
     }
 
+    /// The attempt is sent from here on.
+    pub fn sent(&mut self) {
+        self.is_sent = true;
+    }
+
     /// Books what the attempt came to.
     pub fn settle(mut self, settled: Settled) {
         if let Some((admitted, slot)) = self.held.take() {
@@ -74,7 +81,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some((admitted, slot)) = self.held.take() {
-            slot.send(Message::Release(admitted));
+            slot.send(if self.is_sent { Message::Lost(admitted) } else { Message::Release(admitted) });
         }
     }
 }

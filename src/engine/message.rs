@@ -71,6 +71,7 @@ pub(super) enum Message {
     Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
     Admit { ask: Ask, reply: oneshot::Sender<Admission> },
     Release(Leave),
+    Lost(Leave),
     Began { backend: BackendId, model: ModelId, passes: Passes },
     Limits { backend: BackendId, model: ModelId, limits: Limits },
     Settle { admitted: Leave, settled: Box<Settled> },

@@ -39,7 +39,7 @@ use self::message::{Counters, Message};
 use self::work::{InFlight, Work};
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};
-use crate::domain::fleet::{CommandError, KeyState};
+use crate::domain::fleet::{AdminState, Backend, CommandError, KeyState};
 use crate::domain::id::{BackendId, RequestId};
 use crate::domain::policy::Policy;
 use crate::domain::privacy::Guarded;
@@ -209,11 +209,13 @@ impl Engine {
     pub async fn first_probes(&self, patience: Duration) {
         let mut snapshots = self.snapshots();
         let probed = snapshots.wait_for(|snapshot| {
-            snapshot
-                .fleet
-                .backends
-                .iter()
-                .all(|backend| backend.probed_at.is_some() || matches!(backend.spec.key, KeyState::Missing { .. }))
+            let Snapshot { fleet, at, .. } = &**snapshot;
+            let is_left_alone = |backend: &Backend| {
+                let admins = [&fleet.tier(backend.spec.tier).admin, &backend.admin];
+                matches!(backend.spec.key, KeyState::Missing { .. })
+                    || admins.iter().any(|admin| admin.state_at(*at) == AdminState::Maint)
+            };
+            fleet.backends.iter().all(|backend| backend.probed_at.is_some() || is_left_alone(backend))
         });
         drop(tokio::time::timeout(patience, probed).await);
     }

@@ -100,7 +100,8 @@ impl Work {
     /// Makes an attempt and books it.
     pub async fn send(&self, admitted: Admitted<'_>) -> Arc<Attempt> {
         let shared = &*self.shared;
-        let Admitted { plan, client, lease, dispatched, model, patience } = admitted;
+        let Admitted { plan, client, mut lease, dispatched, model, patience } = admitted;
+        lease.sent();
         let Dispatched { request, attempt: number, tier, backend, model: id, at } = dispatched;
         let call = Call {
             model: id.clone(),

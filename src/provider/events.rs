@@ -181,9 +181,33 @@ pub(super) fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value.get(field).and_then(Value::as_str)
 }
 
+/// The largest count that is believed, beyond every window and every load time in nanoseconds that there is: a service that
+/// says more has counted below nought, and must not spoil every sum that its figure is in.
+const MOST: u64 = 1_000_000_000_000;
+
 /// A count, however it is written.
 pub(super) fn count(value: &Value, pointer: &str) -> Option<u64> {
     let found = value.pointer(pointer)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, and checked")]
-    found.as_u64().or_else(|| found.as_f64().filter(|n| (0.0..1e15).contains(n)).map(|n| n as u64))
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a count, and checked"
+    )]
+    let count = found.as_u64().or_else(|| found.as_f64().filter(|n| (0.0..=MOST as f64).contains(n)).map(|n| n as u64));
+    count.filter(|count| *count <= MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_count_that_no_model_could_reach_is_not_believed() {
+        let counts = json!({ "below": u64::MAX, "good": 41, "written": 41.0, "far": 1e300 });
+        assert_eq!((count(&counts, "/good"), count(&counts, "/written")), (Some(41), Some(41)));
+        assert_eq!((count(&counts, "/below"), count(&counts, "/far")), (None, None));
+    }
 }

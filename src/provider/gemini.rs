@@ -207,7 +207,7 @@ impl Answer {
     }
 
     fn usage(&self) -> Usage {
-        let tokens = |field: &str| self.counts.get(field).and_then(Value::as_u64).unwrap_or(0);
+        let tokens = |field: &str| self.counts.get(field).and_then(|value| count(value, "")).unwrap_or(0);
         let cache_read = tokens("cachedContentTokenCount");
         let reasoning = tokens("thoughtsTokenCount");
         Usage {

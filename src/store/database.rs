@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -177,8 +178,9 @@ pub trait Database: Send {
     /// What earlier runs left.
     fn kept(&mut self, now: Timestamp) -> Asked<'_, Kept>;
 
-    /// What was booked on a day and in its month, by whomever.
-    fn booked(&mut self, day: Day) -> Asked<'_, Vec<Elsewhere>>;
+    /// What was booked on a day and in its month, by whomever. What others than `owner` have on its way is charged with what
+    /// they have set aside for it.
+    fn booked<'a>(&'a mut self, day: Day, owner: &'a str) -> Asked<'a, Vec<Elsewhere>>;
 
     /// What rented machines cost on a day and in its month, before a minute of the clock.
     fn rented(&mut self, day: Day, before: i64) -> Asked<'_, (Money, Money)>;
@@ -189,8 +191,9 @@ pub trait Database: Send {
     /// Whether another process has changed anything since this was last asked.
     fn touched(&mut self) -> Asked<'_, bool>;
 
-    /// Deletes the ledger's rows from before a time. The sums stay.
-    fn prune(&mut self, before: Timestamp) -> Asked<'_, u64>;
+    /// Deletes the ledger's rows that are older than `keep`. The sums stay. A clock that has run ahead by itself makes nothing
+    /// old: age counts from a day after the newest row.
+    fn prune(&mut self, now: Timestamp, keep: Duration) -> Asked<'_, u64>;
 
     /// Requests, newest first.
     fn requests<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptRequest>>;

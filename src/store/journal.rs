@@ -239,9 +239,16 @@ impl Files {
         Ok((records, from + whole as u64))
     }
 
-    /// Deletes a file that was folded.
-    pub fn delete(&self, number: u32) {
-        drop(fs::remove_file(self.path(number)));
+    /// Deletes a file that was folded. One that is gone already is no error.
+    ///
+    /// # Errors
+    ///
+    /// If it stays: then it must be remembered how much of it was folded.
+    pub fn delete(&self, number: u32) -> io::Result<()> {
+        match fs::remove_file(self.path(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Deletes the lock: nothing is left.
@@ -264,6 +271,7 @@ impl Files {
             file: append_private(&self.path(0))?,
             progress,
             closing: Arc::clone(&closing),
+            last_tries: 0,
         };
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
         Ok((Journal { sender, closing }, seen))
@@ -282,6 +290,8 @@ struct Writer {
     file: File,
     progress: watch::Sender<Progress>,
     closing: Arc<AtomicBool>,
+    /// Tries that failed since the program began to end.
+    last_tries: u32,
 }
 
 impl Writer {
@@ -317,9 +327,8 @@ impl Writer {
     /// program the patience is bounded.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, and nothing tells when a disk has room again")]
     fn persist(&mut self, lines: &[u8]) {
-        let mut tries = 0;
         while let Err(error) = self.append(lines) {
-            tries += u32::from(self.closing.load(Ordering::Relaxed));
+            self.last_tries += u32::from(self.closing.load(Ordering::Relaxed));
             let new = self.progress.send_if_modified(|progress| {
                 let before = progress.stuck.replace(error.to_string());
                 before.is_none()
@@ -327,7 +336,7 @@ impl Writer {
             if new {
                 tracing::error!(%error, folder = %self.folder.display(), "the journal cannot be written; what is booked waits");
             }
-            if tries >= LAST_TRIES {
+            if self.last_tries >= LAST_TRIES {
                 tracing::error!(bytes = lines.len(), "the program ends, and the last records could not be written");
                 return;
             }
@@ -376,6 +385,7 @@ mod tests {
             file,
             progress,
             closing: Arc::clone(&closing),
+            last_tries: 0,
         };
         let thread = std::thread::spawn(move || writer.run(entries));
         let journal = Journal { sender, closing };

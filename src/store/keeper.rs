@@ -35,6 +35,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const STRAGGLERS: u32 = 10;
 /// How often the journals of processes that are no more are looked for, and old rows are deleted.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How long the journal's thread is waited for when the program ends: a disk that hangs must not keep it from ending.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// Tries to fold the rest when the program ends. What is left then is in the journal, for the next one.
 const LAST_TRIES: u32 = 3;
 
@@ -101,6 +103,8 @@ struct Keeper {
     at: (u32, u64),
     /// Whether the last fold failed, so that it is not certain how far it is.
     is_unsure: bool,
+    /// Whether others have written something that was not taken in yet.
+    is_dirty: bool,
     /// What this process has booked and folded, so that it can be told from what others have.
     own: Booked,
     /// The minute of the clock in which this process began to count rent.
@@ -171,6 +175,7 @@ impl Store {
             progress,
             at: (0, 0),
             is_unsure: false,
+            is_dirty: true,
             own: Booked::new(),
             began: minute(now),
             day: clock.day(now),
@@ -239,7 +244,7 @@ async fn adopt(database: &mut dyn Database, folder: &std::path::Path, clock: &Cl
         }
         for number in files.numbers().map_err(failed)? {
             // In this order: a file that is gone can never be folded twice.
-            files.delete(number);
+            files.delete(number).map_err(failed)?;
             database.forget(&name(&owner, number)).await?;
         }
         files.end();
@@ -289,7 +294,11 @@ impl Keeper {
 
     /// The journal is closed: folds the rest. What cannot be folded is left to whoever comes next.
     async fn end(mut self) -> Result<(), StoreError> {
-        drop(self.progress.wait_for(|progress| progress.closed).await);
+        let closed = self.progress.wait_for(|progress| progress.closed);
+        if tokio::time::timeout(LAST_PATIENCE, closed).await.is_err() {
+            let source = std::io::Error::other("the disk does not answer; what waited for it is lost");
+            return Err(StoreError::Io { path: self.folder.clone(), source });
+        }
         let mut tries = 0;
         while let Err(error) = self.fold().await {
             tries += 1;
@@ -301,12 +310,13 @@ impl Keeper {
         if let Some(why) = self.progress.borrow().stuck.clone() {
             return Err(StoreError::Io { path: self.folder.clone(), source: std::io::Error::other(why) });
         }
-        // What was lost with a panic is open still.
+        // Whatever is open still never came to an end that anybody heard of.
         let now = self.clock.now();
         let owner = self.files.owner();
         let (number, _) = self.at;
         self.database.close(&owner, now, self.clock.day(now)).await?;
-        self.files.delete(number);
+        let failed = |source| StoreError::Io { path: self.folder.clone(), source };
+        self.files.delete(number).map_err(failed)?;
         drop(self.database.forget(&name(&owner, number)).await);
         self.files.end();
         Ok(())
@@ -338,9 +348,10 @@ impl Keeper {
                 self.remember(&records);
                 self.at.1 = upto;
             } else if number < newest {
-                self.files.delete(number);
-                self.database.forget(&name(&owner, number)).await?;
+                self.files.delete(number).map_err(failed)?;
                 self.at = (number + 1, 0);
+                // What stays behind of a file that is gone is a row that nobody asks for.
+                drop(self.database.forget(&name(&owner, number)).await);
             } else {
                 return Ok(());
             }
@@ -363,19 +374,22 @@ impl Keeper {
         if std::mem::replace(&mut self.day, day) != day {
             // What this process booked on another day counts like anybody else's from now on.
             self.own.retain(|(of, ..), _| *of == day);
+            // And so does the rent that it has counted until now.
+            self.began = minute(now);
             self.stragglers = STRAGGLERS;
         }
-        let due = first || self.stragglers > 0;
+        self.is_dirty |= self.database.touched().await? || first || self.stragglers > 0;
         self.stragglers = self.stragglers.saturating_sub(1);
-        if !self.database.touched().await? && !due {
+        if !self.is_dirty {
             return Ok(());
         }
-        let mut attempts = self.database.booked(day).await?;
+        let mut attempts = self.database.booked(day, &self.files.owner()).await?;
         attempts.iter_mut().for_each(|sum| self.take_own_off(sum, day));
         attempts.retain(|sum| sum.month != Book::default());
         let (rented_today, rented_month) = self.database.rented(day, self.began).await?;
         let others = Others { day, attempts, rented_today, rented_month };
         let wishes = self.database.wishes().await?;
+        self.is_dirty = false;
         self.news.send_if_modified(|shared| {
             let news = News { others, wishes, status: shared.status.clone() };
             let changed = **shared != news;
@@ -388,22 +402,18 @@ impl Keeper {
     }
 
     fn take_own_off(&self, sum: &mut Elsewhere, day: Day) {
-        let own = self
-            .own
-            .iter()
-            .filter(|((_, tier, model, caller), _)| *tier == sum.tier && *model == sum.model && *caller == sum.caller);
-        for ((of, ..), book) in own {
+        let own = self.own.iter().filter(|((of, tier, model, caller), _)| {
+            *of == day && *tier == sum.tier && *model == sum.model && *caller == sum.caller
+        });
+        for (_, book) in own {
             sum.month = sum.month.without(book);
-            if *of == day {
-                sum.today = sum.today.without(book);
-            }
+            sum.today = sum.today.without(book);
         }
     }
 
     async fn tidy(&mut self) -> Result<(), StoreError> {
         adopt(&mut *self.database, &self.folder, &self.clock).await?;
-        let before = self.clock.now().0.saturating_sub(i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX));
-        self.database.prune(Timestamp(before)).await.map(drop)
+        self.database.prune(self.clock.now(), self.keep).await.map(drop)
     }
 
     fn tell_status(&self, error: Option<&StoreError>) {

@@ -36,7 +36,7 @@ pub(super) async fn charged(
     let mut spend = Spend::new(now, day, config.cost_limit_daily).with_budgets(config.budgets.clone());
     if let Some(database) = database {
         let (rented_today, rented_month) = database.rented(day, i64::MAX).await?;
-        let attempts = database.booked(day).await?;
+        let attempts = database.booked(day, "").await?;
         spend.set_others(&Others { day, attempts, rented_today, rented_month });
         for wish in database.wishes().await? {
             if let Record::DailyLimit { limit, day: of, .. } = wish.record

@@ -330,7 +330,7 @@ impl Fleet {
         if self.pins.len() == before { Err(CommandError::NotPinned(target.clone())) } else { Ok(()) }
     }
 
-    /// Sets what may be spent in a day; no limit, where absent.
+    /// Sets what may be spent today; no limit, where absent. On another day the usual limit holds again.
     pub fn set_daily_limit(&mut self, limit: Option<Money>) {
         Arc::make_mut(&mut self.spend).daily_limit = limit;
     }

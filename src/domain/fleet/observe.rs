@@ -232,7 +232,14 @@ impl Backend {
                 .any(|one| model.is_named(&ModelId::from(one.id.as_str())) || *one.id == *model.id.as_str());
             model.presence = if listed { Presence::Present } else { Presence::Missing };
         }
-        self.models.retain(|model| !model.found || model.presence == Presence::Present || !model.sent.is_empty());
+        // What an operator has said of a model holds when it comes back.
+        let is_kept = |model: &Model| {
+            !model.found
+                || model.presence == Presence::Present
+                || !model.sent.is_empty()
+                || model.admin != super::Admin::default()
+        };
+        self.models.retain(is_kept);
         let listed: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
         for one in found {
             let id = ModelId::from(one.id.as_str());

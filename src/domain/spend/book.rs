@@ -39,10 +39,10 @@ pub struct Book {
 impl Book {
     /// Books an attempt.
     pub fn add(&mut self, cost: Cost, usage: Option<&Usage>, charged: Money) {
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         self.charged += charged;
         match cost.amount {
-            None => self.unknown += 1,
+            None => self.unknown = self.unknown.saturating_add(1),
             Some(amount) => {
                 self.amount += amount;
                 if cost.is_estimate() {
@@ -51,8 +51,8 @@ impl Book {
             }
         }
         if let Some(usage) = usage {
-            self.input_tokens += usage.prompt();
-            self.output_tokens += usage.output;
+            self.input_tokens = self.input_tokens.saturating_add(usage.prompt());
+            self.output_tokens = self.output_tokens.saturating_add(usage.output);
         }
     }
 
@@ -63,10 +63,10 @@ impl Book {
             amount: self.amount + other.amount,
             estimated: self.estimated + other.estimated,
             charged: self.charged + other.charged,
-            unknown: self.unknown + other.unknown,
-            attempts: self.attempts + other.attempts,
-            input_tokens: self.input_tokens + other.input_tokens,
-            output_tokens: self.output_tokens + other.output_tokens,
+            unknown: self.unknown.saturating_add(other.unknown),
+            attempts: self.attempts.saturating_add(other.attempts),
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
         }
     }
 

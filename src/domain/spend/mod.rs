@@ -73,8 +73,10 @@ pub struct Spend {
     pub since: Timestamp,
     /// The day that `today` counts.
     pub day: Day,
-    /// What may be spent in a day, by everybody for everything.
+    /// What may be spent today, by everybody for everything.
     pub daily_limit: Option<Money>,
+    /// What may be spent in a day unless an operator says otherwise for today.
+    usual_limit: Option<Money>,
     /// The other limits.
     pub budgets: Vec<Budget>,
     /// Since counting began, by [`Tier::index`].
@@ -117,7 +119,7 @@ impl Spend {
     /// Nothing spent yet.
     #[must_use]
     pub fn new(now: Timestamp, day: Day, daily_limit: Option<Money>) -> Self {
-        Self { since: now, day, daily_limit, ..Self::default() }
+        Self { since: now, day, daily_limit, usual_limit: daily_limit, ..Self::default() }
     }
 
     /// The same under more limits.
@@ -291,6 +293,7 @@ impl Spend {
         if day != self.day {
             let same_month = day.month() == self.day.month();
             self.day = day;
+            self.daily_limit = self.usual_limit;
             self.own = Default::default();
             self.others = Default::default();
             (self.own_rented, self.others_rented) = (Money::ZERO, Money::ZERO);

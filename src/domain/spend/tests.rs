@@ -172,6 +172,16 @@ fn a_new_day_leaves_the_month_as_it_is_and_a_new_month_begins_it_anew() {
 }
 
 #[test]
+fn a_limit_that_is_set_for_today_ends_with_the_day() {
+    let mut spend = spend(100);
+    spend.daily_limit = None;
+    spend.advance(Timestamp(1), Day(1));
+    assert_eq!(spend.headroom(), None);
+    spend.advance(Timestamp(2), Day(2));
+    assert_eq!(spend.headroom(), Some(Money(100)));
+}
+
+#[test]
 fn a_clock_that_is_set_back_and_forth_forgets_nothing_of_a_month() {
     let mut spend =
         Spend::new(Timestamp(0), Day(300), Some(Money(100))).with_budgets(vec![budget(Scope::All, Period::Month, 100)]);

@@ -138,6 +138,9 @@ async fn a_panic_costs_its_own_request_and_nothing_else() {
         snapshot.fleet.spend.reserved == crate::domain::money::Money::ZERO && snapshot.in_flight == 0
     });
     drop(given_back.await.expect("the lease came back"));
+    // What had been sent may have been billed: all that was set aside for it is taken for spent.
+    let claude = bench.engine.snapshot().fleet.spend.today()[Tier::Claude.index()];
+    assert_eq!((claude.unknown, claude.charged > crate::domain::money::Money::ZERO), (1, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -211,7 +212,7 @@ async fn audit(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), 
         .map(drop)
 }
 
-/// The later word counts, whichever process is folded first.
+/// The later word counts, whichever process is folded first; but one that was spoken while the clock ran ahead binds nobody.
 async fn state(
     connection: &mut SqliteConnection,
     owner: &str,
@@ -223,7 +224,8 @@ async fn state(
     sqlx::query(
         "INSERT INTO state (key, revision, owner, at, value)
          VALUES ($1, (SELECT coalesce(max(revision), 0) + 1 FROM state), $2, $3, $4)
-         ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, owner = $2, at = $3, value = $4 WHERE at <= $3",
+         ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, owner = $2, at = $3, value = $4
+             WHERE at <= $3 OR at > unixepoch('subsec') * 1000",
     )
     .bind(key)
     .bind(owner)
@@ -287,9 +289,21 @@ pub(super) fn opened_of(row: &sqlx::sqlite::SqliteRow) -> Result<Opened, sqlx::E
     })
 }
 
-/// Deletes rows from before a time.
-pub(super) async fn prune(connection: &mut SqliteConnection, before: Timestamp) -> Result<u64, sqlx::Error> {
+/// How long after the newest row the clock is believed to be right.
+const BELIEVED: i64 = 86_400_000;
+
+/// Deletes rows that are older than `keep`.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    keep: Duration,
+) -> Result<u64, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let newest = "SELECT max(at) FROM (SELECT max(at) AS at FROM requests UNION ALL SELECT max(ended) FROM attempts)";
+    let newest = sqlx::query_scalar::<_, Option<i64>>(newest).fetch_one(&mut *transaction).await?;
+    let Some(newest) = newest else { return Ok(0) };
+    let now = now.0.min(newest.saturating_add(BELIEVED));
+    let before = Timestamp(now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)));
     let mut gone = 0;
     for rows in [
         "DELETE FROM attempts WHERE ended < $1",

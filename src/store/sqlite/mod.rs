@@ -70,6 +70,8 @@ impl Sqlite {
         if self.broken {
             self.connection = connect(&self.path).await?;
             self.broken = false;
+            // A new connection counts others' changes anew.
+            self.version = 0;
         }
         Ok(&mut self.connection)
     }
@@ -153,8 +155,11 @@ impl Database for Sqlite {
         Box::pin(async move { read::kept(&mut self.connection, now).await.map_err(|error| self.failed(error)) })
     }
 
-    fn booked(&mut self, day: Day) -> Asked<'_, Vec<Elsewhere>> {
-        Box::pin(async move { read::booked(&mut self.connection, day).await.map_err(|error| self.failed(error)) })
+    fn booked<'a>(&'a mut self, day: Day, owner: &'a str) -> Asked<'a, Vec<Elsewhere>> {
+        Box::pin(async move {
+            let booked = read::booked(&mut self.connection, day, owner).await;
+            booked.map_err(|error| self.failed(error))
+        })
     }
 
     fn rented(&mut self, day: Day, before: i64) -> Asked<'_, (Money, Money)> {
@@ -176,9 +181,9 @@ impl Database for Sqlite {
         })
     }
 
-    fn prune(&mut self, before: Timestamp) -> Asked<'_, u64> {
+    fn prune(&mut self, now: Timestamp, keep: Duration) -> Asked<'_, u64> {
         Box::pin(async move {
-            let gone = fold::prune(self.writing().await?, before).await;
+            let gone = fold::prune(self.writing().await?, now, keep).await;
             self.wrote(gone)
         })
     }

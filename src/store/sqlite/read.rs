@@ -110,8 +110,12 @@ pub(super) fn book(row: &SqliteRow, suffix: &str) -> Result<Book, sqlx::Error> {
     })
 }
 
-/// What was booked on a day and in its month, by whomever.
-pub(super) async fn booked(connection: &mut SqliteConnection, day: Day) -> Result<Vec<Elsewhere>, sqlx::Error> {
+/// What was booked on a day and in its month, by whomever, and what others than `owner` have on its way.
+pub(super) async fn booked(
+    connection: &mut SqliteConnection,
+    day: Day,
+    owner: &str,
+) -> Result<Vec<Elsewhere>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT tier, model, caller,
              sum(amount) AS amount_month, sum(estimated) AS estimated_month, sum(charged) AS charged_month,
@@ -126,7 +130,7 @@ pub(super) async fn booked(connection: &mut SqliteConnection, day: Day) -> Resul
     )
     .bind(day.0)
     .bind(day.first_of_month().0)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     let one = |row: &SqliteRow| {
         Ok(Elsewhere {
@@ -137,7 +141,22 @@ pub(super) async fn booked(connection: &mut SqliteConnection, day: Day) -> Resul
             month: book(row, "_month")?,
         })
     };
-    rows.iter().map(one).collect()
+    let mut booked = rows.iter().map(one).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let open = sqlx::query(
+        "SELECT tier, model, caller, sum(reserved) AS reserved FROM attempts
+         WHERE ended IS NULL AND owner <> $1 AND reserved > 0 GROUP BY tier, model, caller",
+    );
+    for row in &open.bind(owner).fetch_all(connection).await? {
+        let charged = Book { charged: Money(row.try_get("reserved")?), ..Book::default() };
+        booked.push(Elsewhere {
+            tier: of_word(row.try_get("tier")?)?,
+            model: ModelId::from(row.try_get::<String, _>("model")?),
+            caller: Arc::from(row.try_get::<String, _>("caller")?),
+            today: charged,
+            month: charged,
+        });
+    }
+    Ok(booked)
 }
 
 /// What rented machines cost on a day and in its month, before a minute.

@@ -172,3 +172,22 @@ fn an_answer_shows_that_its_model_is_in_memory_before_the_next_probe_does() {
     assert_eq!(fleet.backends[0].model(&"a".into()).and_then(|model| model.loaded), Some(true));
     assert_eq!(fleet.backends[0].model(&"b".into()).and_then(|model| model.loaded), Some(false));
 }
+
+#[test]
+fn what_an_operator_said_of_a_model_holds_when_it_has_been_away() {
+    let mut fleet = host(None);
+    found(&mut fleet, &[], NOW);
+    let target = crate::domain::tier::Target::Model("one".into(), "a".into());
+    let drained = Admin { state: AdminState::Drain, ..Admin::default() };
+    fleet.set_admin(&target, drained.clone()).expect("it is there");
+    let gone = ProbeReport {
+        health: Health::Up,
+        detail: String::new(),
+        key_refused: false,
+        took: Duration::ZERO,
+        models: Some(Vec::new()),
+    };
+    fleet.observe(&"one".into(), gone, NOW);
+    found(&mut fleet, &[], NOW);
+    assert_eq!(fleet.admin(&target), Some(&drained));
+}
