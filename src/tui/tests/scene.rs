@@ -13,7 +13,7 @@ use crate::domain::machine::GpuReadings;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
-use crate::domain::spend::{Book, Day, Spend};
+use crate::domain::spend::{Action, Book, Budget, Day, Period, Scope, Spend};
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
@@ -58,7 +58,11 @@ pub fn busy() -> Snapshot {
 fn day_of_spending() -> Spend {
     let start = ago(30 * 3_600);
     let day = |at: Timestamp| Day(i32::try_from(at.0.div_euclid(86_400_000)).expect("a day"));
-    let mut spend = Spend::new(start, day(start), Some(usd(25.0)));
+    let budgets = vec![
+        Budget::new(Scope::Tier(Tier::Claude), Period::Month, usd(40.0), Action::Refuse),
+        Budget::new(Scope::Caller("test".into()), Period::Day, usd(4.0), Action::Warn),
+    ];
+    let mut spend = Spend::new(start, day(start), Some(usd(25.0))).with_budgets(budgets);
     let usage = Usage { input: 1_830, output: 612, ..Usage::default() };
     for hour in (0..=30_i64).rev() {
         let at = ago(hour * 3_600 + 60);
@@ -83,6 +87,11 @@ fn day_of_spending() -> Spend {
     }
     spend.book(Tier::Frontier, Cost::UNKNOWN, Some(&usage), ago(30));
     spend.advance(NOW, day(NOW));
+    // An answer broke off for which more had been set aside than is known to have been used.
+    let purpose = fixture::purpose(Tier::Claude);
+    spend.reserve(usd(0.25), &purpose).expect("within the limit");
+    let broken = Cost::known(usd(0.02), CostBasis::Estimated);
+    spend.settle(&purpose, usd(0.25), broken, Some(&usage), ago(10));
     spend.reserve(usd(0.084), &fixture::purpose(Tier::Claude)).expect("within the limit");
     spend
 }
