@@ -14,8 +14,9 @@ const STRIKES_TO_OPEN: u32 = 3;
 const FIRST_HOLD: Duration = Duration::from_secs(5);
 /// The longest time without a trial: a recovered tier is to serve again soon, and trials are single requests.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
-/// A trial that never reported back is given up after this time, and another may pass.
-const TRIAL_TIMEOUT: Duration = Duration::from_secs(120);
+/// A trial that never reported back is given up after this time, and another may pass. A long whole answer is a trial until its
+/// end, and has to come to it.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// What lies further ahead than this was noted before the clock was set back, and must not be held for the hours until it
 /// has caught up.
 const SET_BACK: Duration = Duration::from_secs(600);

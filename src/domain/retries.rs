@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::time::Timestamp;
 
-/// A budget of further attempts. While most requests are answered at the first try it is full and nobody notices it; when
+/// A budget of further attempts, beyond the first failover of each request. While most requests are answered at the first try it is full and nobody notices it; when
 /// they fail by the hundred, failing over must not double the load on the tier that still stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RetryBudget {

@@ -34,6 +34,9 @@ const FIRST_TOKEN_TIMES: u32 = 3;
 const PAUSE_TIMES: u32 = 10;
 /// No learnt wait is shorter: a model that mostly answers within a blink is still given time for one hiccup.
 const SHORTEST: Duration = Duration::from_secs(5);
+/// The shortest learnt stall timer: a cut in the middle cannot be taken back, so that it takes more than a slow beginning to
+/// pass a request on.
+const SHORTEST_STALL: Duration = Duration::from_secs(15);
 /// Prompt tokens that any model reads in a second: a prompt that is longer than those of late takes longer to begin on.
 const READ_PER_SECOND: u32 = 250;
 
@@ -74,11 +77,13 @@ impl Timeouts {
         patience.saturating_add(reading).min(longest)
     }
 
-    /// How long an answer of a model may go on without bringing anything worth the name.
+    /// How long an answer of a model may go on without bringing anything worth the name. Failures in a row double this as
+    /// well: a host that has become slower must not have each of its answers cut.
     #[must_use]
     pub fn until_it_moves(&self, history: &Summary) -> Duration {
         let longest = self.stall.longest();
-        self.stall.learn(history.longest_pause, PAUSE_TIMES).map_or(longest, |learnt| learnt.min(longest))
+        let learnt = self.stall.learn(history.longest_pause, PAUSE_TIMES).map(|learnt| learnt.max(SHORTEST_STALL));
+        learnt.map_or(longest, |learnt| learnt.saturating_mul(1 << history.failed_in_a_row.min(8)).min(longest))
     }
 }
 
@@ -120,8 +125,9 @@ mod tests {
         for (longest_pause, expected) in [
             (None, 40),
             (measured(19, 800), 40),
-            (measured(20, 800), 8),
-            (measured(20, 100), 5),
+            (measured(20, 800), 15),
+            (measured(20, 100), 15),
+            (measured(20, 2_000), 20),
             (measured(20, 9_000), 40),
         ] {
             let history = Summary { longest_pause, ..Summary::default() };

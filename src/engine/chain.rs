@@ -16,6 +16,7 @@ use super::sending::{Admitted, Plan};
 use super::work::Work;
 use crate::domain::decision::{Candidate, Rejected};
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::fleet::Turn;
 use crate::domain::id::BackendId;
 use crate::domain::money::Money;
 use crate::domain::rejection::Rejection;
@@ -55,14 +56,7 @@ impl<'a> Chain<'a> {
 
     /// Asks one candidate after the other.
     pub async fn run(mut self) -> End {
-        let work = self.work;
-        for (index, candidate) in work.decision.candidates.iter().enumerate() {
-            if self.attempts_left() == 0 || Instant::now() >= self.deadline {
-                break;
-            }
-            if !self.is_open(index) {
-                continue;
-            }
+        while let Some((index, candidate)) = self.next() {
             let end = match self.hedge(index) {
                 Some((second, after)) => self.ask_both(index, second, after).await,
                 None => self.ask(index, candidate).await,
@@ -71,7 +65,7 @@ impl<'a> Chain<'a> {
                 return end;
             }
         }
-        if self.attempts.is_empty()
+        if self.has_time()
             && let Some((index, candidate)) = self.least_bad()
             && let Some(end) = self.ask(index, &candidate).await
         {
@@ -83,6 +77,17 @@ impl<'a> Chain<'a> {
             return end;
         }
         Err(self.nobody_answered())
+    }
+
+    /// The next candidate: one that was neither asked nor refused, and whose backend may still answer.
+    fn next(&self) -> Option<(usize, &'a Candidate)> {
+        let is_refused = |index: usize| self.refused.iter().any(|(refused, _)| *refused == index);
+        let mut candidates = self.work.decision.candidates.iter().enumerate().filter(|_| self.has_time());
+        candidates.find(|(index, _)| self.is_open(*index) && !is_refused(*index))
+    }
+
+    fn has_time(&self) -> bool {
+        self.attempts_left() > 0 && Instant::now() < self.deadline
     }
 
     /// Nobody else is left. Who asked for the least patience gets one more try, if that is short.
@@ -146,7 +151,12 @@ impl<'a> Chain<'a> {
     {
         let number = self.number();
         let is_last = self.is_last(candidate, number);
-        let plan = Plan { candidate, number, is_last, deadline: self.deadline, race };
+        let turn = match number {
+            1 => Turn::First,
+            2 if !self.asked.contains(&index) => Turn::Over,
+            _ => Turn::Further,
+        };
+        let plan = Plan { candidate, number, is_last, turn, deadline: self.deadline, race };
         match self.work.admit(plan).await {
             Ok(admitted) => {
                 self.asked.push(index);
@@ -196,7 +206,8 @@ impl<'a> Chain<'a> {
         };
         let number = self.number() + 1;
         let is_last = self.is_last(other, number);
-        let plan = Plan { candidate: other, number, is_last, deadline: self.deadline, race: &race };
+        let turn = Turn::Further;
+        let plan = Plan { candidate: other, number, is_last, turn, deadline: self.deadline, race: &race };
         let is_asked = AtomicBool::new(false);
         let mut leading = pin!(work.send(admitted));
         let mut hedge = pin!(async {
@@ -222,7 +233,10 @@ impl<'a> Chain<'a> {
         let mut end = None;
         for (index, attempt) in ended {
             let Some(attempt) = attempt else { continue };
-            if index == second {
+            if is_overtaken(&attempt) {
+                // It did nothing wrong: if the other breaks off, it may be asked again.
+                self.asked.retain(|asked| *asked != index);
+            } else if index == second {
                 self.asked.push(second);
             }
             let concluded = self.conclude(index, attempt);
@@ -247,6 +261,13 @@ impl<'a> Chain<'a> {
             // The time in which an answer arrived was not spent waiting for one.
             self.deadline += attempt.total.saturating_sub(first_token);
         }
+        if self.work.delivery == Delivery::Whole {
+            // Nor was the time that a whole answer may take beyond its beginning.
+            let snapshot = self.work.shared.snapshot();
+            let backend = snapshot.fleet.backend(&attempt.backend);
+            let wait = backend.map_or(attempt.total, |backend| backend.spec.timeouts.first_token.longest());
+            self.deadline += attempt.total.saturating_sub(wait);
+        }
         match failure.class {
             FailureClass::Cancelled => Some(cancelled()),
             _ if attempt.delivered && !self.work.delivery.can_be_taken_back() => {
@@ -267,7 +288,8 @@ impl<'a> Chain<'a> {
 
     /// The first candidate that was refused for its health alone, as a last resort.
     fn least_bad(&self) -> Option<(usize, Candidate)> {
-        let (index, _) = self.refused.iter().find(|(_, reason)| reason.is_about_health())?;
+        let is_left = |(index, reason): &&(usize, Rejection)| reason.is_about_health() && self.is_open(*index);
+        let (index, _) = self.refused.iter().find(is_left)?;
         let candidate = self.work.decision.candidates.get(*index)?;
         Some((*index, Candidate { last_resort: true, ..candidate.clone() }))
     }

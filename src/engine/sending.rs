@@ -20,6 +20,9 @@ use crate::domain::money::Money;
 use crate::domain::rejection::Rejection;
 use crate::provider::{Call, Client};
 
+/// The least that a whole answer may take beyond its beginning: forecasts of its length are rough, and thinking is not in them.
+const LEAST_FOR_A_WHOLE: Duration = Duration::from_secs(60);
+
 /// What is asked of whom, and when it has to begin.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
@@ -28,6 +31,8 @@ pub(super) struct Plan<'a> {
     pub number: u32,
     /// Whether nobody else is left to be asked: then it may take what is left of the request's time.
     pub is_last: bool,
+    /// Which of the request's attempts it is, as far as its tier's retries are concerned.
+    pub turn: Turn,
     /// The end of the request's time for a first token.
     pub deadline: Instant,
     pub race: &'a Race,
@@ -89,7 +94,7 @@ impl Work {
                 reserve: candidate.estimate.cost_upper.unwrap_or(Money::ZERO),
                 size: candidate.estimate.size(),
                 last_resort: candidate.last_resort,
-                turn: if plan.number == 1 { Turn::First } else { Turn::Further },
+                turn: plan.turn,
             },
             request: self.request.id,
             number: plan.number,
@@ -174,7 +179,11 @@ impl Work {
         let timeouts = &backend.spec.timeouts;
         let tokens = self.decision.analysis.input_tokens;
         Patience {
-            first_token: timeouts.until_first_token(&model.summary, backend.is_cold(model), tokens),
+            // The beginning of a whole answer is not seen, so that nothing is learnt of how long this one may take.
+            first_token: match self.delivery {
+                Delivery::Whole => timeouts.first_token.longest(),
+                _ => timeouts.until_first_token(&model.summary, backend.is_cold(model), tokens),
+            },
             stall: timeouts.until_it_moves(&model.summary),
             whole: self.whole_answer(plan.candidate, model),
             deadline: plan.deadline,
@@ -191,7 +200,7 @@ impl Work {
         }
         let assumed = self.shared.policy.assumed[candidate.tier.index()].tokens_per_second;
         let speed = model.summary.tokens_per_second.unwrap_or(assumed as f32).max(1.0);
-        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed)
+        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed).max(LEAST_FOR_A_WHOLE)
     }
 
     /// Tells the log and the caller of an attempt that failed; nothing, where the caller or a faster candidate ended it. A

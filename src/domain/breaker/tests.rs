@@ -100,7 +100,7 @@ fn each_failed_trial_triples_the_hold_up_to_a_minute() {
 fn the_result_of_an_overtaken_trial_is_ignored() {
     let mut breaker = opened();
     let stale = breaker.admit(at(5));
-    let fresh = breaker.admit(at(200));
+    let fresh = breaker.admit(at(700));
     let before = breaker;
     breaker.succeed(stale, at(201));
     assert!(!breaker.fail(stale, Severity::Fatal, at(201)));

@@ -107,7 +107,9 @@ impl Ask {
 pub enum Turn {
     /// The first: it adds to what its tier takes of further ones.
     First,
-    /// One more, after another failed or beside one that is slow: its tier has to have a retry left for it.
+    /// The second, at somebody else, because the first failed: what saves a request in an ordinary outage is never refused.
+    Over,
+    /// One more after that, the same once again, or one beside another that is slow: its tier has to have a retry left for it.
     Further,
 }
 
@@ -183,6 +185,7 @@ impl Fleet {
         let retries = &mut self.tiers[tier.index()].retries;
         match turn {
             Turn::First => retries.deposit(now),
+            Turn::Over => {}
             Turn::Further => _ = retries.draw(now),
         }
         let backend_state = self.backend_mut(backend).ok_or(Rejection::OtherBackend)?;

@@ -66,10 +66,18 @@ impl Backend {
 
     pub(super) fn attempt_succeeded(&mut self, permit: &Permit, now: Timestamp) {
         let counted = self.breaker.succeed(permit.passes.backend, now);
-        self.trouble = None;
+        // An answer that was on its way before the trouble began says nothing of it.
+        let began = match self.trouble {
+            Some(Trouble::KeyRefused { since }) => since,
+            Some(Trouble::OutOfCredit { until }) => Timestamp(until.0 - CREDIT_RETRY.as_millis() as i64),
+            None => now,
+        };
+        if permit.sent >= began {
+            self.trouble = None;
+        }
         if let Some(model) = self.model_mut(&permit.model) {
+            // A rate limit ends by its own clock: what answers now may have been sent before it was said.
             model.breaker.succeed(permit.passes.model, now);
-            model.rate_limited_until = None;
             model.presence = Presence::Present;
             // Whatever its backend loads has been loaded for this answer.
             model.loaded = model.loaded.map(|_| true);
@@ -93,7 +101,9 @@ impl Backend {
                 let pause = failure.retry_after.unwrap_or(DEFAULT_RATE_LIMIT).min(LONGEST_RATE_LIMIT);
                 let until = now.after(pause);
                 if let Some(model) = self.model_mut(&permit.model) {
-                    model.rate_limited_until = Some(model.rate_limited_until.map_or(until, |before| before.max(until)));
+                    // What lies further ahead was noted before the clock was set back.
+                    let before = model.rate_limited_until.filter(|before| before.since(now) <= LONGEST_RATE_LIMIT);
+                    model.rate_limited_until = Some(before.map_or(until, |before| before.max(until)));
                 }
                 self.forget_trials(permit, now);
             }

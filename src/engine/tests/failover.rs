@@ -260,35 +260,44 @@ async fn an_answer_that_does_not_end_is_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_hour_of_one_tier_does_not_flood_the_next() {
+async fn an_outage_of_one_tier_is_saved_by_the_next_whatever_its_retries() {
     // A hundred requests at once, before any breaker could open, and every first attempt fails.
-    let refuse = || failing(Play::refuse(FailureClass::ServerError));
-    let bench = Bench::new(refuse(), ok(), ok(), ok());
+    let bench = Bench::new(failing(Play::refuse(FailureClass::ServerError)), ok(), ok(), ok());
     let calls = (0..100).map(|_| std::future::IntoFuture::into_future(bench.engine.call("Explain quantum computing")));
     let replies = futures::future::join_all(calls).await;
-    assert_eq!(bench.claude.seen().len(), 100);
-    // Each of the other tiers takes fifty retries: those whom frontier does not take go to the next.
-    assert_eq!((bench.frontier.seen().len(), bench.gpu.seen().len()), (50, 50));
+    assert_eq!((bench.claude.seen().len(), bench.frontier.seen().len()), (100, 100));
+    assert!(replies.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_hour_of_two_tiers_does_not_flood_the_third() {
+    let refuse = || failing(Play::refuse(FailureClass::ServerError));
+    let bench = Bench::new(refuse(), ok(), ok(), refuse());
+    let calls = (0..100).map(|_| std::future::IntoFuture::into_future(bench.engine.call("Explain quantum computing")));
+    let replies = futures::future::join_all(calls).await;
+    assert_eq!((bench.claude.seen().len(), bench.frontier.seen().len()), (100, 100));
+    // Each of the other tiers takes fifty retries: those whom gpu does not take go to the next.
+    assert_eq!((bench.gpu.seen().len(), bench.local.seen().len()), (50, 50));
     assert!(replies.iter().all(Result::is_ok));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_finds_no_retry_left_is_told_so() {
     let refuse = || failing(Play::refuse(FailureClass::ServerError));
-    let bench = Bench::with(refuse(), ok(), ok(), ok(), |config| {
-        config.backends.retain(|one| matches!(one.spec.tier, Tier::Claude | Tier::Frontier));
+    let bench = Bench::with(refuse(), ok(), ok(), refuse(), |config| {
+        config.backends.retain(|one| one.spec.tier != Tier::Local);
     });
     let calls = (0..60).map(|_| std::future::IntoFuture::into_future(bench.engine.call("Explain quantum computing")));
     let replies = futures::future::join_all(calls).await;
     let errors: Vec<String> =
         replies.iter().filter_map(|reply| reply.as_ref().err()).map(ToString::to_string).collect();
-    assert_eq!((bench.frontier.seen().len(), errors.len()), (50, 10));
+    assert_eq!((bench.gpu.seen().len(), errors.len()), (50, 10));
     for error in errors {
-        assert!(error.contains("scripted; frontier not asked: its retries are spent"), "{error}");
+        assert!(error.contains("scripted; gpu not asked: its retries are spent"), "{error}");
     }
     // A quiet second brings one back.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    bench.engine.call("Explain quantum computing").await.expect("frontier answers");
+    bench.engine.call("Explain quantum computing").await.expect("gpu answers");
 }
 
 #[tokio::test(start_paused = true)]
