@@ -20,9 +20,6 @@ use crate::domain::money::Money;
 use crate::domain::rejection::Rejection;
 use crate::provider::{Call, Client};
 
-/// The least that a whole answer may take beyond its beginning: forecasts of its length are rough, and thinking is not in them.
-const LEAST_FOR_A_WHOLE: Duration = Duration::from_secs(60);
-
 /// What is asked of whom, and when it has to begin.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
@@ -185,22 +182,23 @@ impl Work {
                 _ => timeouts.until_first_token(&model.summary, backend.is_cold(model), tokens),
             },
             stall: timeouts.until_it_moves(&model.summary),
-            whole: self.whole_answer(plan.candidate, model),
+            whole: self.whole_answer(plan.candidate, model, timeouts.first_token.longest()),
             deadline: plan.deadline,
             to_the_last: plan.is_last && !timeouts.first_token.is_set(),
         }
     }
 
     /// How long an answer that is asked for whole may take beyond its first token: twice what a long one of its task is
-    /// expected to. Streamed answers show that they move, and need no such allowance.
+    /// expected to, and no less than its beginning may take: forecasts of a length are rough, and thinking is not in them.
+    /// Streamed answers show that they move, and need no such allowance.
     #[expect(clippy::cast_precision_loss, reason = "a rough allowance")]
-    fn whole_answer(&self, candidate: &Candidate, model: &Model) -> Duration {
+    fn whole_answer(&self, candidate: &Candidate, model: &Model, least: Duration) -> Duration {
         if self.delivery != Delivery::Whole {
             return Duration::ZERO;
         }
         let assumed = self.shared.policy.assumed[candidate.tier.index()].tokens_per_second;
         let speed = model.summary.tokens_per_second.unwrap_or(assumed as f32).max(1.0);
-        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed).max(LEAST_FOR_A_WHOLE)
+        Duration::from_secs_f32(2.0 * candidate.estimate.output_tokens.p90 as f32 / speed).max(least)
     }
 
     /// Tells the log and the caller of an attempt that failed; nothing, where the caller or a faster candidate ended it. A
