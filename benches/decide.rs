@@ -33,7 +33,7 @@ fn backend(tier: Tier, number: usize) -> Backend {
         key: KeyState::NotNeeded,
         max_in_flight: Some(8),
         timeouts: Timeouts {
-            connect: Duration::from_secs(1),
+            connect: Timer::Set(Duration::from_secs(1)),
             first_token: Timer::Set(Duration::from_secs(10)),
             stall: Timer::Set(Duration::from_secs(10)),
         },

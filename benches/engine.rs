@@ -39,6 +39,7 @@ async fn store(folder: &Path) -> Store {
     let options = keeper::Options {
         file: folder.join(keeper::FILE_NAME),
         keep: Duration::from_secs(86_400),
+        keep_text: false,
         clock: Clock::system(),
     };
     Store::open(options).await.expect("the store opens")

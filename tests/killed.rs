@@ -47,7 +47,12 @@ struct Orders {
 }
 
 fn store(file: &Path) -> keeper::Options {
-    keeper::Options { file: file.to_owned(), keep: Duration::from_secs(90 * 86_400), clock: Clock::system() }
+    keeper::Options {
+        file: file.to_owned(),
+        keep: Duration::from_secs(90 * 86_400),
+        keep_text: false,
+        clock: Clock::system(),
+    }
 }
 
 /// The name under which a request is in the prompt and, as its caller, in the ledger.

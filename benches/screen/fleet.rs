@@ -112,7 +112,7 @@ fn backends() -> Vec<Backend> {
                 key: if inside { KeyState::NotNeeded } else { KeyState::Present },
                 max_in_flight: None,
                 timeouts: Timeouts {
-                    connect: Duration::from_secs(5),
+                    connect: Timer::Set(Duration::from_secs(5)),
                     first_token: Timer::Set(Duration::from_secs(30)),
                     stall: Timer::Set(Duration::from_secs(30)),
                 },

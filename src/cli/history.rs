@@ -29,13 +29,16 @@ const AT_ONCE: usize = 1_000;
 /// Arguments of `history`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Costs with ~ rest on estimates; — is what nobody knows, which is not nothing. Nothing is sent, and no prompt is kept.\n\n\
+Costs with ~ rest on estimates; — is what nobody knows, which is not nothing. Nothing is sent. Prompts and answers are\nkept only where the configuration says so: [store] keep_text.\n\n\
 Examples:\n  llm-call history --since 2h --failed\n  llm-call history --tier gpu --attempts\n  llm-call history a1b2c3\n\n\
 Exit codes: 0 told, even where nothing is kept; 1 the store cannot be read; 2 wrong usage or configuration.")]
 pub struct Args {
     /// Everything about one request: the end of its id, as the list shows it.
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// With an id: what was asked and answered, where that was kept.
+    #[arg(long, requires = "id")]
+    text: bool,
     /// Print JSON: requests with their attempts.
     #[arg(long)]
     json: bool,
@@ -72,18 +75,31 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
     };
     let kept = Kept::open(global, output).await?;
     let is_kept = kept.database.is_some();
-    let told = match kept.database {
-        Some(mut database) => read(&mut *database, &filter).await.map_err(|error| Failure::Other(error.to_string()))?,
-        None => Vec::new(),
-    };
+    let (mut told, mut text) = (Vec::new(), None);
+    if let Some(mut database) = kept.database {
+        let failed = |error: StoreError| Failure::Other(error.to_string());
+        told = read(&mut *database, &filter).await.map_err(failed)?;
+        if let ([(one, _)], true) = (&told[..], args.text) {
+            text = database.text(one.asked.request).await.map_err(failed)?;
+        }
+    }
     if args.json {
-        let requests: Vec<Value> = told.iter().map(as_json).collect();
+        let mut requests: Vec<Value> = told.iter().map(as_json).collect();
+        if let (Some(text), [Value::Object(fields)]) = (text, &mut requests[..]) {
+            fields.insert("prompt".to_owned(), text.prompt.into());
+            fields.insert("answer".to_owned(), text.answer.into());
+        }
         output.json(&json!({ "simulated": global.demo, "requests": requests }))?;
         return Ok(ExitCode::SUCCESS);
     }
     match (&args.id, &told[..]) {
         (Some(id), []) => return Err(Failure::Usage(format!("no request is known whose id ends in {id}"))),
-        (Some(_), [one]) => one::print(one, output)?,
+        (Some(_), [one]) => {
+            one::print(one, output)?;
+            if args.text {
+                one::print_text(text.as_ref(), output)?;
+            }
+        }
         (Some(id), many) => {
             output.note(&format!("{} requests end in {id}; give more of the id", many.len()));
             list(many, args.attempts, output)?;

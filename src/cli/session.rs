@@ -53,12 +53,12 @@ pub fn load(global: &Global) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-/// The demonstration's tiers; how the screen looks, what is logged and where is the operator's. A configuration with mistakes
+/// The demonstration's tiers; how the screen looks, what is logged and kept, and where, is the operator's. A configuration with mistakes
 /// is no reason not to show the demonstration.
 fn demonstrated(simulated: Config, global: &Global, output: &Output) -> Config {
     match load(global) {
-        Ok(Loaded { config: Config { ui, log, log_performance, .. }, .. }) => {
-            Config { ui, log, log_performance, ..simulated }
+        Ok(Loaded { config: Config { ui, log, log_performance, store, .. }, .. }) => {
+            Config { ui, log, log_performance, store, ..simulated }
         }
         Err(_) => {
             output.note("note: your configuration has mistakes and is left out; `llm-call config` tells them");
@@ -122,14 +122,14 @@ fn start_log(global: &Global, config: &Config, output: &Output) -> Result<loggin
 
 /// Where the store is: as configured, or in the folder of the log. `None` where nothing is to be kept, or nowhere.
 pub fn store_options(config: &Config, simulated: bool, log: &logging::Guard) -> Option<keeper::Options> {
-    let StoreConfig { enabled, file, keep_days } = &config.store;
+    let StoreConfig { enabled, file, keep_days, keep_text } = &config.store;
     let beside = || Some(log.path()?.parent()?.join(keeper::FILE_NAME));
     let mut file = file.clone().or_else(beside).filter(|_| *enabled)?;
     if simulated {
         file.set_file_name(keeper::SIMULATED_FILE_NAME);
     }
     let keep = Duration::from_secs(u64::from(*keep_days) * 86_400);
-    Some(keeper::Options { file, keep, clock: Clock::system() })
+    Some(keeper::Options { file, keep, keep_text: *keep_text, clock: Clock::system() })
 }
 
 /// Opens the store. Without one there is no telling what today has cost: that is a failure where spending is limited, and

@@ -42,6 +42,7 @@ const OVERRIDES: &[(&str, &[&str], Kind)] = &[
     ("LLM_CALL_LOG_FOLDER", &["log", "folder"], Kind::Text),
     ("LLM_CALL_STORE", &["store", "enabled"], Kind::Flag),
     ("LLM_CALL_STORE_FILE", &["store", "file"], Kind::Text),
+    ("LLM_CALL_STORE_KEEP_TEXT", &["store", "keep_text"], Kind::Flag),
     ("LLM_CALL_READ_ONLY", &["ui", "read_only"], Kind::Flag),
     ("LLM_CALL_PALETTE", &["ui", "palette"], Kind::Text),
     ("LLM_CALL_COLOR", &["ui", "color"], Kind::Text),

@@ -45,6 +45,7 @@ pub fn store(root: &Section<'_>, beside: Option<&Path>) -> StoreConfig {
     store.file = section.text("file").map(|file| resolve(&file, beside));
     // The limits of a month are worked out from sums that stay; what can be looked up goes with the rows.
     store.keep_days = section.integer("keep_days", 1..=36_500).unwrap_or(store.keep_days);
+    store.keep_text = section.flag("keep_text").unwrap_or(store.keep_text);
     section.finish();
     store
 }

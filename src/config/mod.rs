@@ -164,11 +164,13 @@ pub struct StoreConfig {
     pub file: Option<PathBuf>,
     /// How many days the ledger's rows, the requests and the audit are kept. Sums by the day stay.
     pub keep_days: u32,
+    /// Whether prompts and answers are kept as well.
+    pub keep_text: bool,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { enabled: true, file: None, keep_days: 90 }
+        Self { enabled: true, file: None, keep_days: 90, keep_text: false }
     }
 }
 

@@ -53,8 +53,8 @@ fn millis(section: &Section<'_>, key: &'static str, least: u32, otherwise: u32) 
 }
 
 /// A wait that is learnt unless somebody set it.
-fn timer(section: &Section<'_>, key: &'static str) -> Timer {
-    let wait = millis(section, key, 1, 60_000);
+fn timer(section: &Section<'_>, key: &'static str, otherwise: u32) -> Timer {
+    let wait = millis(section, key, 1, otherwise);
     if *section.origin_of(key) == Origin::Default { Timer::Learnt(wait) } else { Timer::Set(wait) }
 }
 
@@ -137,7 +137,7 @@ fn rules(tasks: &Section<'_>, policy: &mut Policy, report: &Report) {
 fn tier_defaults(section: Option<Section<'_>>, assumed: &mut Assumed) -> TierDefaults {
     let mut defaults = TierDefaults {
         timeouts: Timeouts {
-            connect: Duration::from_secs(5),
+            connect: Timer::Learnt(Duration::from_secs(5)),
             first_token: Timer::Learnt(Duration::from_secs(60)),
             stall: Timer::Learnt(Duration::from_secs(60)),
         },
@@ -146,9 +146,9 @@ fn tier_defaults(section: Option<Section<'_>>, assumed: &mut Assumed) -> TierDef
     };
     let Some(section) = section else { return defaults };
     defaults.timeouts = Timeouts {
-        connect: millis(&section, "connect_timeout_ms", 1, 5_000),
-        first_token: timer(&section, "first_token_timeout_ms"),
-        stall: timer(&section, "stall_timeout_ms"),
+        connect: timer(&section, "connect_timeout_ms", 5_000),
+        first_token: timer(&section, "first_token_timeout_ms", 60_000),
+        stall: timer(&section, "stall_timeout_ms", 60_000),
     };
     let assume = |key, least, field: &mut u32| {
         *field = section.integer(key, least..=LONGEST_MS).unwrap_or(*field);

@@ -392,7 +392,7 @@ fn backend(site: &Site, url: String) -> BackendConfig {
             key,
             max_in_flight: local.then_some(8),
             timeouts: Timeouts {
-                connect: Duration::from_secs(3),
+                connect: Timer::Set(Duration::from_secs(3)),
                 first_token: Timer::Learnt(Duration::from_secs(first_token)),
                 stall: Timer::Learnt(Duration::from_secs(20)),
             },

@@ -66,7 +66,11 @@ mod tests {
             reach: Reach::Outside,
             key: KeyState::Present,
             max_in_flight: None,
-            timeouts: Timeouts { connect: second, first_token: Timer::Set(second), stall: Timer::Set(second) },
+            timeouts: Timeouts {
+                connect: Timer::Set(second),
+                first_token: Timer::Set(second),
+                stall: Timer::Set(second),
+            },
             default_pricing: Pricing::Unknown,
             memory: None,
             warm_up: false,

@@ -1,5 +1,6 @@
 //! How long to wait for what: as the operator set it, or as learnt from a model's own history.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,8 +20,8 @@ pub enum Timer {
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeouts {
-    /// To connect.
-    pub connect: Duration,
+    /// Until a connection stands, encryption included.
+    pub connect: Timer,
     /// From dispatch to the first meaningful token.
     pub first_token: Timer,
     /// In the middle of an answer, until it has moved on.
@@ -32,11 +33,16 @@ const FIRST_TOKEN_TIMES: u32 = 3;
 /// Times the 99th percentile of the longest pause in an answer. Within ten pauses come ten pieces, so that an answer which
 /// goes on as its model's answers do is far from stalling, and brings the bytes that it has to show.
 const PAUSE_TIMES: u32 = 10;
-/// No learnt wait is shorter: a model that mostly answers within a blink is still given time for one hiccup.
+/// No learnt wait for an answer is shorter: a model that mostly answers within a blink is still given time for one hiccup.
 const SHORTEST: Duration = Duration::from_secs(5);
 /// The shortest learnt stall timer: a cut in the middle cannot be taken back, so that it takes more than a slow beginning to
 /// pass a request on.
 const SHORTEST_STALL: Duration = Duration::from_secs(15);
+/// Times the 99th percentile of the time to connect.
+const CONNECT_TIMES: u32 = 3;
+/// The shortest learnt wait for a connection: a first packet that was lost is sent again after a second (RFC 6298), and that
+/// one has to arrive, with a handshake after it.
+const SHORTEST_CONNECT: Duration = Duration::from_secs(2);
 /// Prompt tokens that any model reads in a second: a prompt that is longer than those of late takes longer to begin on.
 const READ_PER_SECOND: u32 = 250;
 
@@ -56,9 +62,9 @@ impl Timer {
     }
 
     /// So many times what was measured, and not too short; `None` where the operator's word or the longest holds.
-    fn learn(self, measured: Option<Percentiles>, times: u32) -> Option<Duration> {
+    fn learn(self, measured: Option<Percentiles>, times: u32, shortest: Duration) -> Option<Duration> {
         let measured = measured.filter(|measured| !self.is_set() && measured.are_enough())?;
-        Some(Duration::from_millis(measured.p99.into()).saturating_mul(times).max(SHORTEST))
+        Some(Duration::from_millis(measured.p99.into()).saturating_mul(times).max(shortest))
     }
 }
 
@@ -69,7 +75,9 @@ impl Timeouts {
     #[must_use]
     pub fn until_first_token(&self, history: &Summary, is_cold: bool, prompt_tokens: u32) -> Duration {
         let longest = self.first_token.longest();
-        let Some(learnt) = self.first_token.learn(history.first_token, FIRST_TOKEN_TIMES).filter(|_| !is_cold) else {
+        let Some(learnt) =
+            self.first_token.learn(history.first_token, FIRST_TOKEN_TIMES, SHORTEST).filter(|_| !is_cold)
+        else {
             return longest;
         };
         let reading = Duration::from_millis(u64::from(prompt_tokens) * 1000 / u64::from(READ_PER_SECOND));
@@ -82,8 +90,45 @@ impl Timeouts {
     #[must_use]
     pub fn until_it_moves(&self, history: &Summary) -> Duration {
         let longest = self.stall.longest();
-        let learnt = self.stall.learn(history.longest_pause, PAUSE_TIMES).map(|learnt| learnt.max(SHORTEST_STALL));
+        let learnt = self.stall.learn(history.longest_pause, PAUSE_TIMES, SHORTEST_STALL);
         learnt.map_or(longest, |learnt| learnt.saturating_mul(1 << history.failed_in_a_row.min(8)).min(longest))
+    }
+}
+
+/// How long a backend's connections took of late. New ones are rare, since they are kept open: no more than the latest few
+/// dozen are remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    took_ms: VecDeque<u32>,
+    failed_in_a_row: u32,
+}
+
+/// Connections that are remembered.
+const REMEMBERED: usize = 64;
+
+impl Connections {
+    /// A connection stands after so long.
+    pub fn made(&mut self, took: Duration) {
+        if self.took_ms.len() == REMEMBERED {
+            self.took_ms.pop_front();
+        }
+        self.took_ms.push_back(u32::try_from(took.as_millis()).unwrap_or(u32::MAX));
+        self.failed_in_a_row = 0;
+    }
+
+    /// A connection did not come about in time.
+    pub const fn missed(&mut self) {
+        self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
+    }
+
+    /// How long the next may take. Each that was missed in a row doubles the patience: the way may have become longer, and
+    /// only a longer wait can tell.
+    #[must_use]
+    pub fn until_the_next(&self, timer: Timer) -> Duration {
+        let measured = Percentiles::of(self.took_ms.iter().copied().collect());
+        let learnt = timer.learn(measured, CONNECT_TIMES, SHORTEST_CONNECT);
+        let patience = learnt.map(|learnt| learnt.saturating_mul(1 << self.failed_in_a_row.min(8)));
+        patience.map_or(timer.longest(), |patience| patience.min(timer.longest()))
     }
 }
 
@@ -99,10 +144,16 @@ mod tests {
         Some(Percentiles { count, p50: p99 / 4, p95: p99 / 2, p99, max: p99 })
     }
 
-    const LEARNT: Timeouts =
-        Timeouts { connect: seconds(1), first_token: Timer::Learnt(seconds(60)), stall: Timer::Learnt(seconds(40)) };
-    const SET: Timeouts =
-        Timeouts { connect: seconds(1), first_token: Timer::Set(seconds(2)), stall: Timer::Set(seconds(3)) };
+    const LEARNT: Timeouts = Timeouts {
+        connect: Timer::Learnt(seconds(5)),
+        first_token: Timer::Learnt(seconds(60)),
+        stall: Timer::Learnt(seconds(40)),
+    };
+    const SET: Timeouts = Timeouts {
+        connect: Timer::Set(seconds(1)),
+        first_token: Timer::Set(seconds(2)),
+        stall: Timer::Set(seconds(3)),
+    };
 
     #[test]
     fn a_first_token_is_waited_for_as_long_as_the_history_says_within_bounds() {
@@ -133,6 +184,20 @@ mod tests {
             let history = Summary { longest_pause, ..Summary::default() };
             assert_eq!(LEARNT.until_it_moves(&history), seconds(expected), "{longest_pause:?}");
             assert_eq!(SET.until_it_moves(&history), seconds(3), "the operator's word");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_waited_for_as_long_as_those_of_late_took_within_bounds() {
+        for (count, took, missed, expected) in
+            [(0, 0, 0, 5), (19, 100, 0, 5), (20, 100, 0, 2), (200, 900, 0, 3), (20, 100, 1, 4), (20, 100, 9, 5)]
+        {
+            let mut connections = Connections::default();
+            (0..count).for_each(|_| connections.made(Duration::from_millis(took)));
+            (0..missed).for_each(|_| connections.missed());
+            let expected = if took == 900 { Duration::from_millis(2_700) } else { seconds(expected) };
+            assert_eq!(connections.until_the_next(LEARNT.connect), expected, "{count} of {took} ms, {missed} missed");
+            assert_eq!(connections.until_the_next(SET.connect), seconds(1), "the operator's word");
         }
     }
 

@@ -153,7 +153,7 @@ impl Actor {
     }
 
     fn admit(&mut self, ask: Ask, now: Timestamp) -> Admission {
-        let Ask { ask, request, number, task } = ask;
+        let Ask { ask, request, number, task, decision } = ask;
         let fleet = Arc::make_mut(&mut self.fleet);
         let permit = fleet.admit(&ask, now)?;
         let (mut entry, mut written) = (None, None);
@@ -170,7 +170,7 @@ impl Actor {
                 reserved: permit.reserved,
                 prices: Arc::clone(&self.prices),
             };
-            match books.open(opened) {
+            match books.open(opened, decision.as_deref()) {
                 Ok((opened, when)) => (entry, written) = (Some(opened), when),
                 Err(Full) => {
                     fleet.release(permit, now);

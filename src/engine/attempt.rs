@@ -11,6 +11,7 @@ use super::answer::Progress;
 use super::pace::Pace;
 use super::race::Race;
 use super::report::Report;
+use super::transcript::Transcript;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits::Limits;
 use crate::domain::privacy::{Guarded, Reach, Withheld};
@@ -47,6 +48,8 @@ pub(super) struct Errand<'a> {
     /// Cancelled when an operator takes what is in flight off this model.
     pub kill: &'a CancellationToken,
     pub progress: &'a mpsc::Sender<Progress>,
+    /// Where the answer is noted down, if texts are kept.
+    pub transcript: Option<&'a Transcript>,
     /// Called when the first meaningful token has arrived.
     pub on_first_token: &'a (dyn Fn(Duration) + Send + Sync),
     /// Called when the provider has told what is left of its limits.
@@ -177,6 +180,9 @@ impl Errand<'_> {
     async fn hand_on(&self, piece: Progress, bytes: usize, report: &mut Report) -> Result<(), Failure> {
         report.received += bytes;
         report.delivered = true;
+        if let Some(transcript) = self.transcript {
+            transcript.note(self.number, &piece);
+        }
         self.deliver(piece).await
     }
 

@@ -19,7 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::store::database::{Kept, Wish};
 use crate::store::journal::{Full, Journal, Place};
 use crate::store::keeper::{News, Status};
-use crate::store::record::{AuditKind, AuditRow, Opened, Record, Settled};
+use crate::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Settled};
 
 /// Milliseconds of a minute: rent is booked by the minute of the clock.
 const MINUTE: i64 = 60_000;
@@ -86,9 +86,14 @@ impl Books {
     }
 
     /// Writes down that an attempt is about to be sent. What costs money is not sent without that; what costs nothing is.
-    pub fn open(&self, opened: Opened) -> Result<(Entry, Option<oneshot::Receiver<()>>), Full> {
-        match self.journal.open(Record::Opened(opened.clone())) {
-            Ok((place, written)) => Ok((Entry { opened, place: Some(place) }, Some(written))),
+    pub fn open(
+        &self,
+        opened: Opened,
+        decision: Option<&Decision>,
+    ) -> Result<(Entry, Option<oneshot::Receiver<()>>), Full> {
+        let request = decision.map(|decision| Record::Request(RequestRow::of(decision)));
+        match self.journal.open(Record::Opened(opened.clone()), request.as_ref()) {
+            Ok((place, written)) => Ok((Entry { opened, place: Some(place) }, written)),
             Err(Full) if opened.reserved > Money::ZERO => Err(Full),
             Err(Full) => Ok((Entry { opened, place: None }, None)),
         }

@@ -146,6 +146,7 @@ mod tests {
             request: RequestId(uuid::Uuid::nil()),
             number: 1,
             task: Task::Code,
+            decision: None,
         };
         {
             let mut asking = pin!(Lease::acquire(&inbox, ask));

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::books::Entry;
 use super::command::Command;
 use super::fact::Attempt;
+use crate::domain::decision::Decision;
 use crate::domain::failure::Failure;
 use crate::domain::fleet::{self, CommandError, Load, Passes, Permit};
 use crate::domain::health::ProbeReport;
@@ -24,6 +25,8 @@ pub(super) struct Ask {
     pub request: RequestId,
     pub number: u32,
     pub task: Task,
+    /// Where the request goes and why, with its first attempt: the ledger is told of both at once.
+    pub decision: Option<Arc<Decision>>,
 }
 
 /// What an attempt came to.

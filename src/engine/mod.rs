@@ -18,6 +18,7 @@ mod report;
 mod sending;
 mod snapshot;
 mod start;
+mod transcript;
 pub mod warnings;
 mod work;
 
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::message::{Counters, Message};
+use self::transcript::Transcript;
 use self::work::{InFlight, Work};
 use crate::domain::analysis::{Analysis, analyse};
 use crate::domain::decision::{Decision, decide};
@@ -47,7 +49,7 @@ use crate::domain::prompt::Prompt;
 use crate::domain::request::{Constraints, Request};
 use crate::provider::Client;
 use crate::store::journal::Journal;
-use crate::store::record::{Ended, Record, RequestRow};
+use crate::store::record::{Ended, Record, RequestRow, TextRow};
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
 pub use call::{Batch, Call};
@@ -117,6 +119,8 @@ struct Shared {
 /// The store, as far as requests and the end have to do with it.
 struct Keeping {
     journal: Journal,
+    /// Whether prompts and answers are kept as well.
+    keep_text: bool,
     folding: TaskTracker,
     stop: CancellationToken,
 }
@@ -159,6 +163,18 @@ impl Shared {
             journal.write(Record::Ended(Ended::of(&finished)));
         }
         self.tell(Fact::Finished(Arc::new(finished)));
+    }
+
+    /// A transcript of a request's answer, where texts are kept.
+    fn transcript(&self) -> Option<Transcript> {
+        self.store.as_ref().filter(|store| store.keep_text).map(|_| Transcript::default())
+    }
+
+    /// Writes down what was asked and answered, where that is kept.
+    fn keep_text(&self, request: &Request, transcript: Option<Transcript>) {
+        if let (Some(Keeping { journal, .. }), Some(transcript)) = (&self.store, transcript) {
+            journal.keep(TextRow::of(request.id, self.clock.now(), &request.prompt, &transcript.into_answer()));
+        }
     }
 
     /// Logs an attempt's performance, where the configuration asks for it.
@@ -290,6 +306,7 @@ impl Engine {
             progress,
             cancel: cancel.clone(),
             delivery,
+            transcript: shared.transcript(),
         };
         let defended = guarded_against_defects(Arc::clone(shared), id, work);
         shared.requests.spawn(async move {

@@ -96,6 +96,7 @@ impl Work {
             request: self.request.id,
             number: plan.number,
             task: self.decision.analysis.task,
+            decision: (plan.number == 1).then(|| Arc::clone(&self.decision)),
         }
     }
 
@@ -134,6 +135,7 @@ impl Work {
             cancel: &self.cancel,
             kill: &lease.kill(),
             progress: &self.progress,
+            transcript: self.transcript.as_ref(),
             on_first_token: &on_first_token,
             on_limits: &on_limits,
         };

@@ -194,10 +194,11 @@ impl Engine {
 
 /// Takes up what a store has kept, and sets its folding to work.
 fn keep(store: Store, clock: &Clock, fleet: &mut Fleet) -> (Books, Keeping) {
+    let keep_text = store.keep_text;
     let (journal, kept, news, owner, keeper) = store.into_parts();
     let books = Books::begin(journal.clone(), kept, news, owner, clock.clone(), fleet);
     let (folding, stop) = (TaskTracker::new(), CancellationToken::new());
     folding.spawn(keeper.run(stop.clone()));
     folding.close();
-    (books, Keeping { journal, folding, stop })
+    (books, Keeping { journal, keep_text, folding, stop })
 }

@@ -270,7 +270,7 @@ mod tests {
             reach: Reach::Inside,
             key: KeyState::NotNeeded,
             max_in_flight: None,
-            timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
+            timeouts: Timeouts { connect: Timer::Set(wait), first_token: Timer::Set(wait), stall: Timer::Set(wait) },
             default_pricing: Pricing::Free,
             memory: None,
             warm_up: false,

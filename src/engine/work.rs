@@ -11,6 +11,7 @@ use super::answer::{Ending, Progress};
 use super::chain::Chain;
 use super::fact::{Finished, Outcome};
 use super::message::Message;
+use super::transcript::Transcript;
 use super::{Delivery, Shared};
 use crate::domain::decision::Decision;
 use crate::domain::privacy::Guarded;
@@ -27,6 +28,8 @@ pub(super) struct Work {
     pub ending: Option<mpsc::OwnedPermit<Progress>>,
     pub cancel: CancellationToken,
     pub delivery: Delivery,
+    /// What was delivered of the answer, where texts are kept.
+    pub transcript: Option<Transcript>,
 }
 
 impl Work {
@@ -41,6 +44,7 @@ impl Work {
         let end = Chain::new(&self, started, &mut attempts).run().await;
         let answered_by = end.as_ref().ok().map(|(attempt, _)| (attempt.backend.clone(), attempt.model.clone()));
         drop(self.shared.inbox.send(Message::Ended { request: self.request.id, answered_by }).await);
+        self.shared.keep_text(&self.request, self.transcript.take());
         let (ended, outcome) = match end {
             Ok((attempt, finish)) => {
                 let ending = Ending {

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::ConnectError;
+use super::dial::Dialling;
 use super::errors;
 use super::events::{self, Decoder, Frames};
 use super::{Event, Events, limits, ndjson, sse};
@@ -106,7 +107,7 @@ impl Http {
         }
         let mut builder = Client::builder()
             .default_headers(headers)
-            .connect_timeout(config.spec.timeouts.connect)
+            .connector_layer(Dialling::new(config.spec.timeouts.connect))
             // No other timeout: how long an answer may take is the engine's to say, and every question has its own time.
             .tcp_nodelay(true)
             // A redirect would carry the prompt, and perhaps the key, to a place that nobody configured.

@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod connect;
+mod dial;
 mod errors;
 mod events;
 mod gemini;

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::StoreError;
-use super::record::{AuditKind, AuditRow, Ended, Opened, Record, RequestRow, Settled};
+use super::record::{AuditKind, AuditRow, Ended, Opened, Record, RequestRow, Settled, TextRow};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
@@ -200,6 +200,9 @@ pub trait Database: Send {
 
     /// The ledger's rows, newest first.
     fn attempts<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<KeptAttempt>>;
+
+    /// What was asked and answered in a request, where that was kept.
+    fn text(&mut self, request: RequestId) -> Asked<'_, Option<TextRow>>;
 
     /// The audit, newest first.
     fn audit<'a>(&'a mut self, filter: &'a Filter) -> Asked<'a, Vec<AuditRow>>;

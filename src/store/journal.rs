@@ -1,8 +1,8 @@
 //! The journal: records as lines of a file, written before anything is sent, and folded into the database later.
 //!
 //! A thread of its own writes, so that no request waits for the disk. What it takes in is bounded: an attempt is admitted only
-//! when there is room for its end as well, so that a settled cost always has a place. A record that was acknowledged is in
-//! the operating system's hands, and outlives `kill -9`.
+//! when there is room for its end as well, so that a settled cost always has a place. The beginning of an attempt is on the
+//! slate or in the journal before it is sent: either way in the operating system's hands, where `kill -9` cannot take it.
 //!
 //! Each process writes files of its own, and holds a lock for as long as it lives. Files whose lock is free belong to nobody
 //! any more: whoever comes first takes them over.
@@ -11,14 +11,15 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::record::Record;
+use super::record::{Record, TextRow};
+use super::slate::{self, Slate};
 use crate::logging::{append_private, create_private_folder};
 
 /// Records that may wait for the disk: some seconds of a very busy engine, and some tens of megabytes at worst.
@@ -29,14 +30,23 @@ const BATCH: usize = 512;
 const LARGEST: u64 = 8 << 20;
 /// The pause before the disk is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long the thread lets records gather before it writes them, where what must not be lost is on the slate: waking it for
+/// each of them would cost every request more than all else that the journal does.
+const GATHER: Duration = Duration::from_millis(1);
 /// Tries to write what is left when the program ends: it must end, whatever the disk does.
 const LAST_TRIES: u32 = 4;
-/// As much as is read of a file in one go, in bytes. No line is longer.
-const CHUNK: u64 = 1 << 20;
+/// As much as is read of a file in one go, in bytes. No line is longer: kept texts, the longest there are, come to 3 MiB.
+const CHUNK: u64 = 4 << 20;
+/// Kept texts that may wait for the disk, in bytes. They are no costs: beyond that they are dropped.
+const MOST_TEXT: usize = 32 << 20;
 
 /// What waits for the disk.
 enum Entry {
-    Record(Box<Record>, Option<oneshot::Sender<()>>),
+    Record(Box<Record>),
+    /// A beginning: whether it counts on the slate, and who waits for it.
+    Opened(Box<Record>, bool, Option<oneshot::Sender<()>>),
+    /// Somebody waits until everything before it is written.
+    Flush(oneshot::Sender<()>),
     Close,
 }
 
@@ -59,12 +69,17 @@ pub struct Journal {
     sender: mpsc::Sender<Entry>,
     /// Whether the program ends. Not in the queue alone: a disk that takes nothing keeps the thread from reading that.
     closing: Arc<AtomicBool>,
+    /// Bytes of kept texts that wait for the disk.
+    texts: Arc<AtomicUsize>,
+    slate: Option<Arc<Slate>>,
 }
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Record(..) => "Record",
+            Self::Record(_) => "Record",
+            Self::Opened(..) => "Opened",
+            Self::Flush(_) => "Flush",
             Self::Close => "Close",
         })
     }
@@ -77,7 +92,7 @@ pub struct Place(OwnedPermit<Entry>);
 impl Place {
     /// Writes the record that the place was kept for.
     pub fn write(self, record: Record) {
-        self.0.send(Entry::Record(Box::new(record), None));
+        self.0.send(Entry::Record(Box::new(record)));
     }
 }
 
@@ -88,22 +103,51 @@ pub struct Full;
 impl Journal {
     /// Writes a record, if there is room; what cannot be written is told to the log.
     pub fn write(&self, record: Record) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(Entry::Record(Box::new(record), None)) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(Entry::Record(Box::new(record))) {
             tracing::error!("the journal is full: a record is lost that is no cost");
         }
     }
 
-    /// Writes a record that another will follow, and keeps a place for that one. The second value comes when the record is
-    /// in the operating system's hands.
+    /// Writes what was asked and answered, unless more of such texts waits than memory is there for.
+    pub fn keep(&self, row: TextRow) {
+        let bytes = row.bytes();
+        if self.texts.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_TEXT {
+            self.texts.fetch_sub(bytes, Ordering::Relaxed);
+            tracing::warn!("the disk is too slow: the text of a request is not kept");
+            return;
+        }
+        self.write(Record::Text(row));
+    }
+
+    /// Writes the beginning of an attempt, and keeps a place for its end. `request` is what was written of its request, with
+    /// which nothing may happen either; it is in the queue already. What is returned with it, if anything, comes when the
+    /// beginning is safe from the end of this process; nothing, where it is already. Only one task may open attempts.
     ///
     /// # Errors
     ///
     /// [`Full`] if there is no room for both.
-    pub fn open(&self, record: Record) -> Result<(Place, oneshot::Receiver<()>), Full> {
+    pub fn open(
+        &self,
+        record: Record,
+        request: Option<&Record>,
+    ) -> Result<(Place, Option<oneshot::Receiver<()>>), Full> {
         let place = Place(self.sender.clone().try_reserve_owned().map_err(|_| Full)?);
+        let room = self.sender.try_reserve().map_err(|_| Full)?;
+        if self.slate.as_ref().is_some_and(|slate| slate.note(request.into_iter().chain([&record]))) {
+            room.send(Entry::Opened(Box::new(record), true, None));
+            return Ok((place, None));
+        }
         let (written, when) = oneshot::channel();
-        self.sender.try_send(Entry::Record(Box::new(record), Some(written))).map_err(|_| Full)?;
-        Ok((place, when))
+        room.send(Entry::Opened(Box::new(record), self.slate.is_some(), Some(written)));
+        Ok((place, Some(when)))
+    }
+
+    /// Waits until everything that was written so far is in the operating system's hands.
+    pub async fn flush(&self) {
+        let (written, when) = oneshot::channel();
+        if self.sender.send(Entry::Flush(written)).await.is_ok() {
+            drop(when.await);
+        }
     }
 
     /// Writes what waits, and ends the thread.
@@ -118,8 +162,11 @@ impl Journal {
 pub struct Files {
     folder: PathBuf,
     owner: Uuid,
-    /// Held for as long as the process lives.
+    /// Held for as long as the process lives. It says where the process has its slate, if it has one.
     _lock: File,
+    slate: Option<Arc<Slate>>,
+    /// Where the slate is of a process that is no more.
+    left: Option<PathBuf>,
 }
 
 impl Files {
@@ -137,11 +184,15 @@ impl Files {
         loop {
             let owner = Uuid::now_v7();
             let path = Self::lock_path(folder, owner);
-            let lock = append_private(&path)?;
+            let mut lock = append_private(&path)?;
             lock.lock()?;
             // Somebody may have taken it for an orphan in the moment before it was locked.
             if path.exists() {
-                return Ok(Self { folder: folder.to_owned(), owner, _lock: lock });
+                let slate = Slate::begin(owner).filter(|slate| {
+                    let place = slate.path().to_str();
+                    place.is_some_and(|place| lock.write_all(place.as_bytes()).is_ok())
+                });
+                return Ok(Self { folder: folder.to_owned(), owner, _lock: lock, slate, left: None });
             }
         }
     }
@@ -156,13 +207,18 @@ impl Files {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             let Some(owner) = owner_of(&path, "lock") else { continue };
-            let lock = match File::open(&path) {
+            let mut lock = match File::open(&path) {
                 Ok(lock) => lock,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
             match lock.try_lock() {
-                Ok(()) if path.exists() => orphans.push(Self { folder: folder.to_owned(), owner, _lock: lock }),
+                Ok(()) if path.exists() => {
+                    let mut left = String::new();
+                    let is_told = lock.read_to_string(&mut left).is_ok() && !left.is_empty();
+                    let left = is_told.then(|| PathBuf::from(left));
+                    orphans.push(Self { folder: folder.to_owned(), owner, _lock: lock, slate: None, left });
+                }
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -196,6 +252,13 @@ impl Files {
 
     fn path(&self, number: u32) -> PathBuf {
         self.folder.join(format!("{}-{number}.jsonl", self.owner.simple()))
+    }
+
+    /// What a process that is no more had on its slate, and not in its journal yet. It has to be folded before what is left of
+    /// the journal, which may say that an attempt was never sent.
+    #[must_use]
+    pub fn left(&self) -> Vec<Record> {
+        self.left.as_deref().map(slate::left_on).unwrap_or_default()
     }
 
     /// The numbers of the files there are, in order.
@@ -251,8 +314,11 @@ impl Files {
         }
     }
 
-    /// Deletes the lock: nothing is left.
+    /// Deletes the slate and the lock: nothing is left.
     pub fn end(self) {
+        if let Some(path) = self.slate.as_deref().map(Slate::path).or(self.left.as_deref()) {
+            slate::wipe(path);
+        }
         drop(fs::remove_file(Self::lock_path(&self.folder, self.owner)));
     }
 
@@ -264,23 +330,31 @@ impl Files {
     pub fn write(&self) -> io::Result<(Journal, watch::Receiver<Progress>)> {
         let (sender, entries) = mpsc::channel(QUEUE);
         let (progress, seen) = watch::channel(Progress::default());
-        let closing = Arc::new(AtomicBool::new(false));
+        let (closing, texts) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let writer = Writer {
             folder: self.folder.clone(),
             owner: self.owner,
             file: append_private(&self.path(0))?,
             progress,
             closing: Arc::clone(&closing),
+            texts: Arc::clone(&texts),
+            slate: self.slate.clone(),
             last_tries: 0,
         };
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
-        Ok((Journal { sender, closing }, seen))
+        Ok((Journal { sender, closing, texts, slate: self.slate.clone() }, seen))
     }
 }
 
 fn owner_of(path: &Path, extension: &str) -> Option<Uuid> {
     let named = path.extension().is_some_and(|found| found == extension);
     path.file_stem()?.to_str().filter(|_| named)?.parse().ok()
+}
+
+fn write_line(lines: &mut Vec<u8>, record: &Record) {
+    if serde_json::to_writer(&mut *lines, record).is_ok() {
+        lines.push(b'\n');
+    }
 }
 
 /// The thread that writes.
@@ -290,31 +364,45 @@ struct Writer {
     file: File,
     progress: watch::Sender<Progress>,
     closing: Arc<AtomicBool>,
+    texts: Arc<AtomicUsize>,
+    slate: Option<Arc<Slate>>,
     /// Tries that failed since the program began to end.
     last_tries: u32,
 }
 
 impl Writer {
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, and what gathers meanwhile waits for nothing")]
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         let mut last = false;
         while !last {
             let Some(first) = entries.blocking_recv() else { break };
+            if self.slate.is_some() {
+                std::thread::sleep(GATHER);
+            }
             let mut lines = Vec::new();
             let mut waiting = Vec::new();
+            let (mut texts, mut noted) = (0, 0);
             let mut next = Some(first);
             for _ in 0..BATCH {
                 match next.take().or_else(|| entries.try_recv().ok()) {
-                    Some(Entry::Record(record, written)) => {
-                        if serde_json::to_writer(&mut lines, &record).is_ok() {
-                            lines.push(b'\n');
+                    Some(Entry::Record(record)) => {
+                        write_line(&mut lines, &record);
+                        if let Record::Text(row) = &*record {
+                            texts += row.bytes();
                         }
+                    }
+                    Some(Entry::Opened(record, counts, written)) => {
+                        write_line(&mut lines, &record);
+                        noted += u64::from(counts);
                         waiting.extend(written);
                     }
+                    Some(Entry::Flush(written)) => waiting.push(written),
                     Some(Entry::Close) => last = true,
                     None => break,
                 }
             }
-            self.persist(&lines);
+            self.persist(&lines, noted);
+            self.texts.fetch_sub(texts, Ordering::Relaxed);
             // Whoever waited may have gone on without.
             for written in waiting {
                 let _ = written.send(());
@@ -326,8 +414,8 @@ impl Writer {
     /// Writes lines, however long the disk refuses: they wait here, and what comes after them in the queue. At the end of the
     /// program the patience is bounded.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, and nothing tells when a disk has room again")]
-    fn persist(&mut self, lines: &[u8]) {
-        while let Err(error) = self.append(lines) {
+    fn persist(&mut self, lines: &[u8], noted: u64) {
+        while let Err(error) = self.append(lines, noted) {
             self.last_tries += u32::from(self.closing.load(Ordering::Relaxed));
             let new = self.progress.send_if_modified(|progress| {
                 let before = progress.stuck.replace(error.to_string());
@@ -344,18 +432,22 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    fn append(&mut self, lines: &[u8], noted: u64) -> io::Result<()> {
         let Progress { file: number, length, .. } = *self.progress.borrow();
         if length > LARGEST {
             let next = self.folder.join(format!("{}-{}.jsonl", self.owner.simple(), number + 1));
             self.file = append_private(&next)?;
             self.progress.send_modify(|progress| (progress.file, progress.length) = (number + 1, 0));
-            return self.append(lines);
+            return self.append(lines, noted);
         }
         if let Err(error) = self.file.write_all(lines) {
             // A part of a line must not stand before the next try's.
             self.file.set_len(length)?;
             return Err(error);
+        }
+        // Before anybody can fold these lines: what they say of an attempt must not be undone by its beginning on the slate.
+        if let Some(slate) = self.slate.as_ref().filter(|_| noted > 0) {
+            slate.wrote(noted);
         }
         self.progress.send_modify(|progress| {
             progress.length += lines.len() as u64;
@@ -385,20 +477,22 @@ mod tests {
             file,
             progress,
             closing: Arc::clone(&closing),
+            texts: Arc::default(),
+            slate: None,
             last_tries: 0,
         };
         let thread = std::thread::spawn(move || writer.run(entries));
-        let journal = Journal { sender, closing };
+        let journal = Journal { sender, closing, texts: Arc::default(), slate: None };
         let record = || Record::Pins { pins: Vec::new(), at: Timestamp(1) };
         journal.write(record());
         let stuck = seen.wait_for(|progress| progress.stuck.is_some()).await.expect("the thread lives").clone();
         assert!(stuck.stuck.is_some_and(|why| !why.is_empty()));
         let mut places = Vec::new();
-        while let Ok((place, _)) = journal.open(record()) {
+        while let Ok((place, _)) = journal.open(record(), None) {
             places.push(place);
         }
         assert!(places.len() <= 2, "two records for each of them, and four fit");
-        assert_eq!(journal.open(record()).err(), Some(Full));
+        assert_eq!(journal.open(record(), None).err(), Some(Full));
         // The program ends all the same.
         drop(places);
         journal.close().await;

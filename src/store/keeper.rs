@@ -47,6 +47,8 @@ pub struct Options {
     pub file: PathBuf,
     /// How long the ledger's rows are kept; sums by the day stay.
     pub keep: Duration,
+    /// Whether prompts and answers are kept as well.
+    pub keep_text: bool,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -81,6 +83,8 @@ pub struct Store {
     pub news: watch::Receiver<Arc<News>>,
     /// This process's name in the store.
     pub owner: String,
+    /// Whether prompts and answers are kept as well.
+    pub keep_text: bool,
     keeper: Keeper,
 }
 
@@ -185,7 +189,7 @@ impl Store {
             news,
         };
         keeper.look(true).await?;
-        Ok(Self { journal, kept, news: heard, owner, keeper })
+        Ok(Self { journal, kept, news: heard, owner, keep_text: options.keep_text, keeper })
     }
 
     /// Writes a few records, no more than the journal takes at once, and closes the store: what is said at a shell. When this
@@ -225,6 +229,12 @@ async fn adopt(database: &mut dyn Database, folder: &std::path::Path, clock: &Cl
     let failed = |source| StoreError::Io { path: folder.to_owned(), source };
     for files in Files::orphans(folder).map_err(failed)? {
         let owner = files.owner();
+        let left = files.left();
+        if !left.is_empty() {
+            let file = format!("{owner}-slate");
+            database.fold(&owner, &file, 0, &left).await?;
+            database.forget(&file).await?;
+        }
         for number in files.numbers().map_err(failed)? {
             let file = name(&owner, number);
             let mut at = database.folded(&file).await?;

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod keeper;
 pub mod recent;
 pub mod record;
+mod slate;
 pub mod sqlite;
 
 use std::io;

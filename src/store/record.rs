@@ -1,6 +1,7 @@
 //! What is kept: the rows of the ledger, what operators did, what the guard found, and the state that outlives a restart.
 //!
-//! A record is flat and speaks of names and numbers, never of a prompt's text. Its JSON form is a line of the journal, so
+//! A record is flat and speaks of names and numbers; of what was asked and answered only [`Record::Text`] does, which is
+//! written where the configuration says so. Its JSON form is a line of the journal, so
 //! that a field may be added with a default, but never change its meaning.
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
 use crate::domain::money::{Cost, Money};
 use crate::domain::privacy::{FindingKind, Ruling};
+use crate::domain::prompt::{Part, Prompt, Role};
 use crate::domain::spend::{Day, charge};
 use crate::domain::task::Task;
 use crate::domain::tier::{Target, Tier};
@@ -42,6 +44,8 @@ pub enum Record {
     },
     /// A request ended.
     Ended(Ended),
+    /// What was asked and answered, where that is kept.
+    Text(TextRow),
     /// Somebody or something acted.
     Audit(AuditRow),
     /// What an operator wants of a part of the fleet.
@@ -300,6 +304,73 @@ impl Ended {
             total_ms: u32::try_from(finished.total.as_millis()).unwrap_or(u32::MAX),
             attempts: u32::try_from(finished.attempts.len()).unwrap_or(u32::MAX),
         }
+    }
+}
+
+/// What was asked and answered. Its `Debug` form shows sizes, never text.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextRow {
+    /// The request.
+    pub request: RequestId,
+    /// When it ended.
+    pub at: Timestamp,
+    /// The messages, each under its role; pictures left out.
+    pub prompt: String,
+    /// The answer, as far as it came.
+    pub answer: String,
+}
+
+/// The most that is kept of a prompt, and of an answer, in bytes: both together make a line that is read in one go even where
+/// every character of it needs six in JSON.
+const LONGEST_TEXT: usize = 256 << 10;
+
+impl TextRow {
+    /// The row, with no more of the texts than is kept.
+    #[must_use]
+    pub fn of(request: RequestId, at: Timestamp, prompt: &Prompt, answer: &str) -> Self {
+        let mut asked = String::new();
+        for message in &prompt.messages {
+            let role = match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            asked.push_str(if asked.is_empty() { "" } else { "\n\n" });
+            asked.push_str(&format!("{role}: "));
+            for part in &message.parts {
+                match part {
+                    Part::Text { text } => asked.push_str(text),
+                    Part::Image { .. } => asked.push_str("[picture]"),
+                    Part::ToolCall(call) => asked.push_str(&format!("[calls {} with {}]", call.name, call.arguments)),
+                    Part::ToolResult { name, content, .. } => asked.push_str(&format!("[{name} returned] {content}")),
+                }
+                if asked.len() > LONGEST_TEXT {
+                    break;
+                }
+            }
+        }
+        Self { request, at, prompt: cut(&asked), answer: cut(answer) }
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.prompt.len() + self.answer.len()
+    }
+}
+
+/// As much of a text as is kept. Where something is missing, it says so.
+fn cut(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    format!("{}… [{} bytes more were not kept]", &text[..end], text.len() - end)
+}
+
+impl std::fmt::Debug for TextRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextRow").field("request", &self.request).field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 

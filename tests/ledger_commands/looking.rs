@@ -250,8 +250,8 @@ async fn what_a_killed_program_had_on_its_way_is_told_as_lost() {
     let files = Files::begin(&file(state.path()).with_extension("journal")).expect("the folder can be written to");
     let (journal, _) = files.write().expect("the thread starts");
     journal.write(Record::Request(request(1, now())));
-    let (_, written) = journal.open(Record::Opened(opened(1, now()))).expect("there is room");
-    written.await.expect("it is written");
+    let _place = journal.open(Record::Opened(opened(1, now())), None).expect("there is room");
+    journal.flush().await;
     drop(files);
     let history = json(state.path(), &["history", "--json", "--failed"]);
     let [lost] = rows(&history["requests"]) else { panic!("{history}") };
@@ -402,4 +402,37 @@ async fn performance_tells_of_what_failed_and_of_times_and_leaves_out_what_a_cal
     assert!(shown.contains("llama") && shown.contains("1 (33 %)"), "{shown}");
     let nothing = told(state.path(), &["performance", "--tier", "frontier"]);
     assert!(nothing.contains("nothing was asked"), "{nothing}");
+}
+
+#[test]
+fn what_was_asked_and_answered_is_kept_where_the_configuration_says_so_and_shown_where_it_is_asked_for() {
+    let state = folder();
+    // The simulated backends stand on this machine, so that what is private is answered there.
+    let secret = "Rate this action: write to ada.lovelace@example.org";
+    told(state.path(), &["ask", secret]);
+    let holds = |what: &str| {
+        let files = std::fs::read_dir(state.path()).expect("it is read").flatten().map(|entry| entry.path());
+        files.filter(|path| path.is_file()).any(|path| {
+            let bytes = std::fs::read(path).expect("it is read");
+            bytes.windows(what.len()).any(|window| window == what.as_bytes())
+        })
+    };
+    assert!(!holds("ada.lovelace"), "no text is kept unasked");
+
+    let config = state.path().join("keep.toml");
+    std::fs::write(&config, "[store]\nkeep_text = true\n").expect("it is written");
+    let config = config.to_str().expect("its name is text").to_owned();
+    told(state.path(), &["--config", &config, "ask", secret]);
+    let history = json(state.path(), &["history", "--json"]);
+    let rows = rows(&history["requests"]);
+    assert!(!history.to_string().contains("ada.lovelace"), "it is not shown unasked");
+    let id = rows.last().expect("two were asked")["request"].as_str().expect("it has an id").to_owned();
+    let shown = told(state.path(), &["history", &id, "--text"]);
+    assert!(shown.contains(&format!("user: {secret}")), "{shown}");
+    let one = json(state.path(), &["history", &id, "--text", "--json"]);
+    let answer = one["requests"][0]["answer"].as_str().expect("the answer was kept");
+    assert!(!answer.is_empty() && shown.contains(answer), "{shown}");
+    let first = rows.first().expect("two were asked")["request"].as_str().expect("it has an id").to_owned();
+    let none = json(state.path(), &["history", &first, "--text", "--json"]);
+    assert_eq!(none["requests"][0].get("answer"), None, "nothing was kept of the first");
 }

@@ -72,7 +72,12 @@ fn file(state: &Path) -> PathBuf {
 }
 
 fn options(state: &Path) -> keeper::Options {
-    keeper::Options { file: file(state), keep: Duration::from_secs(90 * 86_400), clock: Clock::system() }
+    keeper::Options {
+        file: file(state),
+        keep: Duration::from_secs(90 * 86_400),
+        keep_text: false,
+        clock: Clock::system(),
+    }
 }
 
 /// Puts records into the simulated store, as a program does that ends in order.

@@ -10,7 +10,7 @@ use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::privacy::Ruling;
 use crate::domain::usage::Usage;
 use crate::store::database::{KeptAttempt, KeptRequest};
-use crate::store::record::{Result as End, Settled};
+use crate::store::record::{Result as End, Settled, TextRow};
 use crate::tui::text;
 
 /// The width of the labels.
@@ -52,6 +52,19 @@ pub(super) fn print((request, attempts): &Told, output: &Output) -> Result<(), F
     }
     sheet.line("cost", &Bill::of(attempts).words())?;
     attempts.iter().try_for_each(|attempt| print_attempt(attempt, &sheet))
+}
+
+/// Prints what was asked and answered, below the rest.
+pub(super) fn print_text(text: Option<&TextRow>, output: &Output) -> Result<(), Failure> {
+    let Some(text) = text else {
+        output.note("no text was kept of it: [store] keep_text says whether it is");
+        return Ok(());
+    };
+    for (label, words) in [("prompt", &text.prompt), ("answer", &text.answer)] {
+        output.line(&output.styled(Style::Dim, label))?;
+        output.line(words)?;
+    }
+    Ok(())
 }
 
 fn print_attempt(attempt: &KeptAttempt, sheet: &Sheet<'_>) -> Result<(), Failure> {

@@ -40,7 +40,7 @@ fn backend(tier: Tier, name: &str, models: &[(&str, Pricing, &[Task])]) -> Backe
         key: KeyState::NotNeeded,
         max_in_flight: None,
         timeouts: Timeouts {
-            connect: Duration::from_secs(1),
+            connect: Timer::Set(Duration::from_secs(1)),
             first_token: Timer::Set(Duration::from_secs(30)),
             stall: Timer::Set(Duration::from_secs(30)),
         },

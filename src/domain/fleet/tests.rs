@@ -31,7 +31,7 @@ fn fleet(limit: Option<Money>) -> Fleet {
         key: KeyState::Present,
         max_in_flight: None,
         timeouts: Timeouts {
-            connect: Duration::from_secs(1),
+            connect: Timer::Set(Duration::from_secs(1)),
             first_token: Timer::Set(Duration::from_secs(30)),
             stall: Timer::Set(Duration::from_secs(30)),
         },

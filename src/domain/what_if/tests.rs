@@ -29,7 +29,7 @@ fn backend(tier: Tier) -> Backend {
         reach: if tier == Tier::Local { Reach::Inside } else { Reach::Outside },
         key: KeyState::NotNeeded,
         max_in_flight: None,
-        timeouts: Timeouts { connect: wait, first_token: Timer::Set(wait), stall: Timer::Set(wait) },
+        timeouts: Timeouts { connect: Timer::Set(wait), first_token: Timer::Set(wait), stall: Timer::Set(wait) },
         default_pricing: Pricing::Unknown,
         memory: None,
         warm_up: false,

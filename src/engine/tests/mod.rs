@@ -127,7 +127,7 @@ fn backend(tier: Tier) -> BackendConfig {
             key: KeyState::NotNeeded,
             max_in_flight: None,
             timeouts: Timeouts {
-                connect: Duration::from_secs(1),
+                connect: Timer::Set(Duration::from_secs(1)),
                 first_token: Timer::Set(Duration::from_secs(10)),
                 stall: Timer::Set(Duration::from_secs(10)),
             },

@@ -202,7 +202,7 @@ pub fn config(protocol: Protocol, url: &str) -> BackendConfig {
             key: KeyState::Present,
             max_in_flight: None,
             timeouts: Timeouts {
-                connect: Duration::from_secs(2),
+                connect: Timer::Set(Duration::from_secs(2)),
                 first_token: Timer::Set(Duration::from_secs(5)),
                 stall: Timer::Set(Duration::from_secs(5)),
             },

@@ -11,7 +11,7 @@ use crate::domain::id::{ModelId, RequestId};
 use crate::domain::money::Money;
 use crate::domain::spend::{Book, Day, Hour};
 use crate::domain::time::Timestamp;
-use crate::store::record::{AuditRow, Ended, Opened, Record, RequestRow, Result as End, Settled};
+use crate::store::record::{AuditRow, Ended, Opened, Record, RequestRow, Result as End, Settled, TextRow};
 
 /// Folds a batch in one transaction.
 pub(super) async fn fold(
@@ -43,6 +43,7 @@ pub(super) async fn fold(
             }
             Record::Released { request, number } => released(&mut transaction, *request, *number).await?,
             Record::Ended(row) => request_ended(&mut transaction, row).await?,
+            Record::Text(row) => text(&mut transaction, row).await?,
             Record::Audit(row) => audit(&mut transaction, row).await?,
             Record::Admin { target, admin } => {
                 state(&mut transaction, owner, &format!("admin {target}"), admin.since, record).await?;
@@ -199,6 +200,19 @@ async fn released(connection: &mut SqliteConnection, request: RequestId, number:
         .map(drop)
 }
 
+async fn text(connection: &mut SqliteConnection, row: &TextRow) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO texts (request, at, prompt, answer) VALUES ($1, $2, $3, $4) ON CONFLICT (request) DO NOTHING",
+    )
+    .bind(row.request.to_string())
+    .bind(row.at.0)
+    .bind(&row.prompt)
+    .bind(&row.answer)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 async fn audit(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO audit (at, kind, who, target, what, request) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(row.at.0)
@@ -308,6 +322,7 @@ pub(super) async fn prune(
     for rows in [
         "DELETE FROM attempts WHERE ended < $1",
         "DELETE FROM requests WHERE at < $1 AND ended < $1",
+        "DELETE FROM texts WHERE at < $1",
         "DELETE FROM audit WHERE at < $1",
         "DELETE FROM judgements WHERE at < $1",
         "DELETE FROM sums WHERE period = 'hour' AND start < $1 / 3600000",

@@ -16,7 +16,7 @@ use crate::domain::spend::Day;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::store::database::{Each, Filter, KeptAttempt, KeptRequest};
-use crate::store::record::{AuditRow, Ended, RequestRow, Result as End, Settled};
+use crate::store::record::{AuditRow, Ended, RequestRow, Result as End, Settled, TextRow};
 
 /// Rows that are read in one go where each is taken in. Between two of them others may write.
 const PAGE: usize = 1_000;
@@ -66,6 +66,21 @@ fn common(query: &mut Query, filter: &Filter) {
         }
         query.push(")");
     }
+}
+
+/// What was asked and answered in a request, where that was kept.
+pub(super) async fn text(
+    connection: &mut SqliteConnection,
+    request: RequestId,
+) -> Result<Option<TextRow>, sqlx::Error> {
+    let row = sqlx::query("SELECT at, prompt, answer FROM texts WHERE request = $1").bind(request.to_string());
+    let Some(row) = row.fetch_optional(connection).await? else { return Ok(None) };
+    Ok(Some(TextRow {
+        request,
+        at: Timestamp(row.try_get("at")?),
+        prompt: row.try_get("prompt")?,
+        answer: row.try_get("answer")?,
+    }))
 }
 
 fn of_requests(filter: &Filter) -> Query {

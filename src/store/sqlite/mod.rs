@@ -21,7 +21,8 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use super::StoreError;
 use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Paced, Sum, Wish};
-use super::record::{AuditRow, Record};
+use super::record::{AuditRow, Record, TextRow};
+use crate::domain::id::RequestId;
 use crate::domain::money::Money;
 use crate::domain::spend::{Day, Elsewhere};
 use crate::domain::time::Timestamp;
@@ -30,7 +31,8 @@ use crate::logging::append_private;
 /// How long another process may hold the file before a transaction is given up for now.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The forms of the file, oldest first. A form that was released never changes: a new one is added.
-const FORMS: [(&str, &str); 1] = [("the ledger", include_str!("schema-1.sql"))];
+const FORMS: [(&str, &str); 2] =
+    [("the ledger", include_str!("schema-1.sql")), ("kept texts", include_str!("schema-2.sql"))];
 
 /// A store in a SQLite file.
 pub struct Sqlite {
@@ -199,6 +201,13 @@ impl Database for Sqlite {
         Box::pin(async move {
             let rows = list::attempts(&mut self.connection, filter).await;
             rows.map_err(|error| self.failed(error))
+        })
+    }
+
+    fn text(&mut self, request: RequestId) -> Asked<'_, Option<TextRow>> {
+        Box::pin(async move {
+            let row = list::text(&mut self.connection, request).await;
+            row.map_err(|error| self.failed(error))
         })
     }
 

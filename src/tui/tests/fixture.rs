@@ -52,7 +52,7 @@ fn spec(id: &str, tier: Tier, protocol: Protocol, reach: Reach, key: KeyState) -
         key,
         max_in_flight: Some(8),
         timeouts: Timeouts {
-            connect: Duration::from_secs(5),
+            connect: Timer::Set(Duration::from_secs(5)),
             first_token: Timer::Set(Duration::from_secs(30)),
             stall: Timer::Set(Duration::from_secs(30)),
         },
