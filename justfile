@@ -36,6 +36,11 @@ bench *args:
 bench-memory:
     cargo bench --features bench --bench engine -- --minutes 10
 
+# What the router's judgement is worth on labelled prompts, from an unpacked benchmark folder.
+bench-routing dir:
+    cargo build --release
+    python3 benches/routing.py {{ dir }}
+
 # Measure the screen on a pseudo-terminal: frames, bytes, processor, memory, keys. `--against btop btm` beside others.
 bench-screen *args:
     cargo bench --bench screen -- {{ args }}
@@ -46,6 +51,10 @@ screenshot:
     target/release/examples/screenshot assets/dashboard.svg
     target/release/examples/screenshot assets/dashboard-light.svg --light
     target/release/examples/screenshot assets/tour.cast
+
+# Fit the weights of the task analysis; DIR is the unpacked folder of the routing benchmark (see assets/analysis.md).
+fit-analysis dir:
+    cargo run --release --example fit_analysis -- {{ dir }}
 
 # Build the documentation and open it.
 doc:

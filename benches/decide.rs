@@ -7,14 +7,18 @@ use llm_call::domain::analysis::{Analysis, analyse};
 use llm_call::domain::decision::{Decision, decide};
 use llm_call::domain::fleet::{Backend, BackendSpec, Fleet, KeyState, ModelSpec, Protocol, Timeouts, Timer};
 use llm_call::domain::id::{BackendId, ModelId, RequestId};
+use llm_call::domain::learning::Kind;
 use llm_call::domain::policy::Policy;
 use llm_call::domain::price::{PerToken, PriceRow, Pricing, Rates};
 use llm_call::domain::privacy::{Guarded, Reach};
+use llm_call::domain::privacy::{Handling, detect, intent};
 use llm_call::domain::prompt::Prompt;
 use llm_call::domain::request::{Constraints, Request};
 use llm_call::domain::spend::{Day, Spend};
+use llm_call::domain::task::Task;
 use llm_call::domain::tier::Tier;
 use llm_call::domain::time::Timestamp;
+use llm_call::domain::tokens::Measured;
 
 fn main() {
     divan::main();
@@ -68,6 +72,7 @@ impl Case {
                 prompt,
                 constraints: Constraints::default(),
                 caller: Arc::from("bench"),
+                chance: 1.0,
             },
             policy,
             guarded,
@@ -91,13 +96,73 @@ fn the_same_for_a_private_prompt(bencher: divan::Bencher<'_, '_>) {
     bencher.bench(|| divan::black_box(&case).decide());
 }
 
-#[divan::bench]
-fn analysis_and_guard_of_a_kibibyte(bencher: divan::Bencher<'_, '_>) {
-    let prompt = Arc::new(Prompt::user("Explain how tides follow the moon. ".repeat(30)));
-    let policy = Policy::default();
+/// Prose, numbers and a list: what people paste, so that no word repeats itself to the end.
+fn text(kibibytes: usize) -> String {
+    let (places, things) =
+        (["Lisbon", "the harbour", "a laboratory", "our kitchen"], ["tide", "engine", "letter", "proof"]);
+    let mut text = String::from("Explain in a few sentences what follows from this report, and why.\n");
+    let mut number = 17_u64;
+    while text.len() < kibibytes << 10 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let pick = |from: u32, of: [&'static str; 4]| of[(number >> from) as usize % 4];
+        let (place, thing) = (pick(40, places), pick(50, things));
+        text.push_str(&format!("On day {}, the {thing} near {place} moved {} units; ", number >> 56, number >> 52));
+        text.push_str(if number >> 63 == 0 {
+            "nobody had expected that.\n"
+        } else {
+            "it was (as planned) measured twice.\n- "
+        });
+    }
+    text.truncate(kibibytes << 10);
+    text
+}
+
+/// One decision, whole: what the prompt is, what it holds, how many tokens it has, where it goes.
+#[divan::bench(args = [1, 4, 16, 64, 256])]
+fn whole(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let prompt = Arc::new(Prompt::user(text(kibibytes)));
+    let case = Case::new("Explain quantum computing");
     bencher.bench(|| {
         let analysis = analyse(divan::black_box(&prompt), None);
-        let guarded = Guarded::inspect(Arc::clone(&prompt), Default::default(), &policy.guard);
-        (analysis, guarded)
+        let guarded = Guarded::inspect(Arc::clone(&prompt), Default::default(), &case.policy.guard);
+        (case.decide(), analysis, guarded)
+    });
+}
+
+#[divan::bench(args = [1, 64])]
+fn analysis(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let prompt = Prompt::user(text(kibibytes));
+    bencher.bench(|| analyse(divan::black_box(&prompt), None));
+}
+
+#[divan::bench(args = [1, 64])]
+fn tokens(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let prompt = Prompt::user(text(kibibytes));
+    bencher.bench(|| Measured::of(divan::black_box(&prompt)).features());
+}
+
+#[divan::bench(args = [1, 64])]
+fn kind(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let text = text(kibibytes);
+    bencher.bench(|| Kind::of(Task::Code, false, divan::black_box(&text)));
+}
+
+#[divan::bench(args = [1, 64])]
+fn detectors(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let text = text(kibibytes);
+    bencher.bench(|| {
+        let mut found = 0;
+        detect::scan(divan::black_box(&text), |kind| kind.default_handling() != Handling::Allow, |_| found += 1);
+        found
+    });
+}
+
+#[divan::bench(args = [1, 64])]
+fn intents(bencher: divan::Bencher<'_, '_>, kibibytes: usize) {
+    let text = text(kibibytes);
+    bencher.bench(|| {
+        let mut found = 0;
+        intent::scan(divan::black_box(&text), |_, _, _, _| found += 1);
+        found
     });
 }

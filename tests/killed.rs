@@ -18,6 +18,7 @@ use llm_call::demo::{self, Chance, Ended, Fault, FaultKind, Seen, Simulation, St
 use llm_call::domain::fleet::{AdminState, PinScope, Timer};
 use llm_call::domain::money::CostBasis;
 use llm_call::domain::spend::{Action, Budget, Period, Scope};
+use llm_call::domain::task::Task;
 use llm_call::domain::tier::Target;
 use llm_call::engine::{Clock, Command, Delivery, Options, Progress};
 use llm_call::store::database::{Filter, KeptAttempt};
@@ -122,7 +123,9 @@ async fn request(engine: &Engine, life: usize, number: usize) -> &'static str {
     let privacy = if private { Privacy::High } else { Privacy::Standard };
     // Each tier in its turn, with the others to stand in.
     let tier = (!number.is_multiple_of(3) && !private).then(|| Tier::ALL[number % 4]);
-    let constraints = Constraints { privacy, tier, fallback: true, ..Constraints::default() };
+    // A name ahead is no prompt that anybody writes: what the work is has to be said.
+    let task = Some(if private { Task::Reward } else { Task::Explanation });
+    let constraints = Constraints { privacy, tier, task, fallback: true, ..Constraints::default() };
     let delivery = [Delivery::Streamed, Delivery::Whole, Delivery::Revocable][number % 7 % 3];
     let Ok(mut answer) = engine.submit(prompt, constraints, &Arc::from(name(life, number)), delivery) else {
         return "refused";

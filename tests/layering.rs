@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What the domain may be built from.
-const PURE: [&str; 5] = ["serde", "serde_json", "uuid", "regex", "thiserror"];
+const PURE: [&str; 6] = ["aho_corasick", "serde", "serde_json", "thiserror", "tiktoken", "uuid"];
 /// The calendar, which needs no clock: the rest of its crate is not for the domain.
 const CALENDAR: &str = "jiff::civil";
 /// Parts of the standard library that are I/O, a clock or another thread: not for the domain.

@@ -147,6 +147,8 @@ fn opened(request: u128, reserved: i64) -> Opened {
         at: Clock::system().now(),
         caller: "test".into(),
         task: Task::Code,
+        kind: None,
+        forecast: None,
         tier: Tier::Claude,
         backend: "anthropic".into(),
         model: "opus".into(),
@@ -168,8 +170,10 @@ fn ended(opened: Opened, cost: i64) -> Settled {
         total_ms: 5,
         longest_pause_ms: None,
         usage: None,
+        served: None,
         cost: Cost::known(Money(cost), CostBasis::Priced),
         charged: Money(cost),
+        predicted: None,
         opened,
     }
 }
@@ -321,5 +325,74 @@ async fn what_another_process_has_on_its_way_is_charged_with_what_it_has_set_asi
         }
     };
     assert_eq!(tokio::time::timeout(PATIENCE, charged).await.expect("it is folded"), Money(70));
+    engine.shutdown(PATIENCE).await;
+}
+
+/// What was learnt of every model and task: how many outcomes, and what they were worth.
+fn learned(engine: &Engine) -> Vec<(String, f32, f32)> {
+    let snapshot = engine.snapshot();
+    let rows = snapshot.fleet.lessons.learned.rows(snapshot.at).into_iter().filter(|row| row.task.is_some());
+    rows.map(|row| (row.model.to_string(), row.outcomes, row.worth)).collect()
+}
+
+#[tokio::test]
+async fn what_was_learnt_is_there_after_a_restart_until_somebody_wants_it_forgotten() {
+    let (simulation, folder) = (simulate().await, tempfile::tempdir().expect("a folder"));
+    let engine = start(&simulation, folder.path()).await;
+    for number in 0..4 {
+        engine.call(format!("Explain tides, part {number}")).await.expect("somebody answers");
+    }
+    until(&engine, "what was learnt", |snapshot| {
+        snapshot.fleet.lessons.learned.rows(snapshot.at).iter().map(|row| row.outcomes).sum::<f32>() > 7.5
+    })
+    .await;
+    let before = learned(&engine);
+    let calibration = engine.snapshot().fleet.lessons.calibration.clone();
+    engine.shutdown(PATIENCE).await;
+
+    let engine = start(&simulation, folder.path()).await;
+    let after = learned(&engine);
+    assert_eq!(after.len(), before.len());
+    for ((model, outcomes, worth), (again, same, alike)) in before.iter().zip(&after) {
+        assert!(
+            model == again && (outcomes - same).abs() < 0.1 && (worth - alike).abs() < 0.01,
+            "{before:?} {after:?}"
+        );
+    }
+    assert_eq!(engine.snapshot().fleet.lessons.calibration, calibration, "how providers count is known as well");
+    engine.shutdown(PATIENCE).await;
+
+    let forget = Record::Forget { tier: None, model: None, task: None, at: Clock::system().now() };
+    open(folder.path()).await.write(vec![forget]).await.expect("it is written");
+    let engine = start(&simulation, folder.path()).await;
+    assert_eq!(learned(&engine), []);
+    engine.call("Explain tides once more").await.expect("somebody answers");
+    until(&engine, "what is learnt from now on", |snapshot| {
+        !snapshot.fleet.lessons.learned.rows(snapshot.at).is_empty()
+    })
+    .await;
+    engine.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_somebody_says_of_an_answer_elsewhere_is_heard_by_a_running_program() {
+    let (simulation, folder) = (simulate().await, tempfile::tempdir().expect("a folder"));
+    let engine = start(&simulation, folder.path()).await;
+    let reply = engine.call("Explain tides to a sailor").await.expect("somebody answers");
+    let worth = |snapshot: &Snapshot| {
+        let rows = snapshot.fleet.lessons.learned.rows(snapshot.at);
+        rows.iter().find(|row| row.model == reply.ending.model && row.task.is_some()).map(|row| row.worth)
+    };
+    until(&engine, "a first lesson", |snapshot| worth(snapshot).is_some_and(|worth| worth > 0.7)).await;
+    let judged = Record::Judged {
+        request: reply.ending.request,
+        backend: reply.ending.backend.clone(),
+        model: reply.ending.model.clone(),
+        judgement: llm_call::domain::judgement::Judgement::Bad,
+        quality: Some(0.1),
+        at: Clock::system().now(),
+    };
+    open(folder.path()).await.write(vec![judged]).await.expect("it is written");
+    until(&engine, "the judgement", |snapshot| worth(snapshot).is_some_and(|worth| worth < 0.2)).await;
     engine.shutdown(PATIENCE).await;
 }

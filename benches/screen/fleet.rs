@@ -92,7 +92,7 @@ pub fn decided(snapshot: &Snapshot, prompt: Arc<Prompt>, constraints: &Constrain
     let analysis = analyse(&prompt, None);
     let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &snapshot.policy.guard);
     let id = RequestId(Uuid::now_v7());
-    let request = Request { id, prompt, constraints: constraints.clone(), caller: "bench".into() };
+    let request = Request { id, prompt, constraints: constraints.clone(), caller: "bench".into(), chance: 1.0 };
     decide(request.matter(&analysis, guarded.verdict()), &snapshot.fleet, &snapshot.policy, at)
 }
 

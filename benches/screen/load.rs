@@ -231,6 +231,7 @@ fn end(stage: &Stage, snapshot: &mut Snapshot, one: Open, now: Timestamp) {
         delivered: true,
         usage: Some(usage),
         cost,
+        predicted: None,
     });
     tell(stage, Fact::Attempted(Arc::clone(&attempt)));
     let finished = Finished {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, future, stream};
 use serde_json::{Value, json};
 
-pub use self::files::read_prompts;
 use self::files::{Sink, finished, jobs};
+pub use self::files::{prompt_of, read_lines, read_prompts};
 use super::output::{Failure, Output};
 use super::request::{Demands, Shape};
 use super::session::Session;

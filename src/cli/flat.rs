@@ -137,6 +137,9 @@ pub struct Attempt {
     cost_basis: Value,
     charged_nano_usd: Option<i64>,
     charged_usd: Option<String>,
+    /// What it was expected to cost.
+    predicted_nano_usd: Option<i64>,
+    predicted_usd: Option<String>,
 }
 
 impl Flat for Attempt {}
@@ -189,6 +192,8 @@ impl From<&Settled> for Attempt {
             cost_basis: serde_json::to_value(settled.cost.basis).unwrap_or_default(),
             charged_nano_usd: Some(settled.charged.0),
             charged_usd: Some(usd(settled.charged)),
+            predicted_nano_usd: settled.predicted.map(|amount| amount.0),
+            predicted_usd: settled.predicted.map(usd),
             ..Self::from(&settled.opened)
         }
     }
@@ -249,9 +254,19 @@ pub struct Summed {
     /// What rented machines cost; null where sums are not by day, since they are of no model and of no caller.
     rented_nano_usd: Option<i64>,
     rented_usd: Option<String>,
+    /// Attempts whose forecast can be compared with what was settled.
+    foreseen: u32,
+    /// By how much such forecasts were off, in percent of what was settled.
+    forecast_error_percent: Option<f64>,
+    /// By how much they lay above it, or below it where less than nothing.
+    forecast_bias_percent: Option<f64>,
 }
 
 impl Flat for Summed {}
+
+fn tenths(percent: f64) -> f64 {
+    (percent * 10.0).round() / 10.0
+}
 
 impl Summed {
     /// A sum; its rent where there is one.
@@ -274,6 +289,9 @@ impl Summed {
             charged_usd: usd(book.charged),
             rented_nano_usd: with_rent.then_some(sum.rented.0),
             rented_usd: with_rent.then(|| usd(sum.rented)),
+            foreseen: book.forecasts.attempts,
+            forecast_error_percent: book.forecasts.error_percent().map(tenths),
+            forecast_bias_percent: book.forecasts.bias_percent().map(tenths),
         }
     }
 }

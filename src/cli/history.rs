@@ -115,7 +115,7 @@ pub async fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCo
 }
 
 /// The end of an id, as the store compares it.
-fn ending(id: &str) -> Result<String, Failure> {
+pub(super) fn ending(id: &str) -> Result<String, Failure> {
     let digits = id.replace('-', "").to_ascii_lowercase();
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Failure::Usage(format!(

@@ -12,9 +12,11 @@ mod flat;
 mod history;
 mod json;
 mod kept;
+mod learned;
 mod operate;
 mod output;
 mod performance;
+mod replay;
 mod request;
 mod route;
 mod session;
@@ -99,6 +101,8 @@ enum Command {
     Route(route::Args),
     /// Tell what a drain, a pin or another limit would do to the traffic, without making it so.
     WhatIf(what_if::Args),
+    /// Tell what another configuration would have done with the traffic: where it would go, at what cost, how soon.
+    Replay(replay::Args),
     /// Send many prompts, one per line of a JSONL file. Resumes where it left off.
     Batch(batch::Args),
     /// Show the tiers and their backends.
@@ -111,6 +115,10 @@ enum Command {
     Performance(performance::Args),
     /// Show what operators did, what the guard found, and what the engine noticed.
     Audit(audit::Args),
+    /// Show what the traffic has taught: which model is worth how much for which task; or forget it.
+    Learned(learned::Args),
+    /// Say what an answer was worth.
+    Feedback(learned::FeedbackArgs),
     /// Write requests, attempts or the audit for other programs, as JSONL or CSV.
     Export(export::Args),
     /// Send no new requests to a tier, a backend or a model; what is in flight finishes.
@@ -176,12 +184,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Ask(args)) => ask::run(args, &global, &output).await,
         Some(Command::Route(args)) => route::run(args, &global, &output).await,
         Some(Command::WhatIf(args)) => Box::pin(what_if::run(args, &global, &output)).await,
+        Some(Command::Replay(args)) => Box::pin(replay::run(args, &global, &output)).await,
         Some(Command::Batch(args)) => Box::pin(batch::run(args, &global, &output)).await,
         Some(Command::Tiers(args)) => tiers::run(&args, &global, &output).await,
         Some(Command::History(args)) => Box::pin(history::run(&args, &global, &output)).await,
         Some(Command::Performance(args)) => Box::pin(performance::run(&args, &global, &output)).await,
         Some(Command::Spend(args)) => Box::pin(spend::run(&args, &global, &output)).await,
         Some(Command::Audit(args)) => Box::pin(audit::run(&args, &global, &output)).await,
+        Some(Command::Learned(args)) => Box::pin(learned::run(&args, &global, &output)).await,
+        Some(Command::Feedback(args)) => Box::pin(learned::feedback(&args, &global, &output)).await,
         Some(Command::Export(args)) => Box::pin(export::run(&args, &global, &output)).await,
         Some(Command::Drain(args)) => Box::pin(operate::admin(args, AdminState::Drain, &global, &output)).await,
         Some(Command::Maint(args)) => Box::pin(operate::admin(args, AdminState::Maint, &global, &output)).await,

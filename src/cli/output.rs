@@ -150,6 +150,15 @@ impl Output {
         self.line(&text.map_err(|error| Failure::Other(error.to_string()))?)
     }
 
+    /// Writes one JSON document on one line, wherever it goes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Output`].
+    pub fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.line(&serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?)
+    }
+
     /// Writes a note to standard error. A note that cannot be written is no reason to fail.
     pub fn note(&self, line: &str) {
         let line = if self.err_is_terminal { harmless(line, Keep::Styles) } else { line.into() };

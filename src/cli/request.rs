@@ -34,7 +34,15 @@ impl Question {
     ///
     /// There is no prompt, or it cannot be read.
     pub fn read(&self) -> Result<(Prompt, Constraints), Failure> {
-        Ok((self.shape.prompt(text(&self.prompt)?), self.demands.constraints(Optimize::Balanced)))
+        Ok((self.shape.prompt(text(&self.prompt)?), self.constraints()))
+    }
+}
+
+impl Question {
+    /// What is demanded, whatever the prompt.
+    #[must_use]
+    pub fn constraints(&self) -> Constraints {
+        self.demands.constraints(Optimize::Balanced)
     }
 }
 

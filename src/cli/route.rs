@@ -1,6 +1,9 @@
 //! `llm-call route`: where a prompt would go and why, from the same code that routes.
 
+mod lines;
+
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,18 @@ pub struct Args {
     /// Print the decision as JSON; the chosen tier stands at `.chosen.tier`.
     #[arg(long)]
     json: bool,
+    /// Read `{"id", "prompt"}` lines from standard input and print a line for each: what was understood, what the guard found
+    /// and where it stands (in Unicode scalars), tokens, and where it would go.
+    #[arg(long, conflicts_with_all = ["json", "prompt"])]
+    jsonl: bool,
+    /// With --jsonl: learn from this log of outcomes first, lines of `{"prompt", "model", "quality"}`, and print what each model
+    /// of it is expected to be worth.
+    #[arg(long, value_name = "LOG", requires = "jsonl")]
+    outcomes: Option<PathBuf>,
+    /// Learn while deciding, from nothing: lines of `{"op": "init" | "decide" | "outcome"}` on standard input, as
+    /// benchmarks of online learning speak them.
+    #[arg(long, conflicts_with_all = ["json", "jsonl", "prompt"])]
+    online: bool,
 }
 
 /// Runs `route`.
@@ -30,6 +45,15 @@ pub struct Args {
 ///
 /// If nobody may serve the prompt.
 pub async fn run(args: Args, global: &Global, output: &Output) -> Result<ExitCode, Failure> {
+    if args.jsonl {
+        let session = Session::start(global, output).await?;
+        let told = lines::run(&session.engine, &args.question.constraints(), args.outcomes.as_deref(), output);
+        session.stop().await;
+        return told;
+    }
+    if args.online {
+        return lines::online(output);
+    }
     let (prompt, constraints) = args.question.read()?;
     let session = Session::start(global, output).await?;
     let decision = session.engine.explain(&prompt, &constraints, &Arc::from("cli"));
@@ -61,7 +85,18 @@ pub fn words(decision: &Decision, output: &Output) -> String {
         } else {
             format!(", from “{}”", analysis.evidence.join("”, “"))
         };
-        let _ = writeln!(text, "{}{}, complexity {:.2}{evidence}", dim("task"), analysis.task, analysis.complexity);
+        let _ = writeln!(
+            text,
+            "{}{} ({:.0} % sure), complexity {:.2}, difficulty {} of 5{evidence}",
+            dim("task"),
+            analysis.task,
+            analysis.certainty * 100.0,
+            analysis.complexity,
+            analysis.difficulty
+        );
+        if let Some(lesson) = &decision.lesson {
+            let _ = writeln!(text, "{}{lesson}", dim("learnt"));
+        }
         let _ = writeln!(text, "{}{}", dim("guard"), guard(decision));
         let _ = writeln!(
             text,
@@ -73,6 +108,9 @@ pub fn words(decision: &Decision, output: &Output) -> String {
         );
         let _ = writeln!(text, "{}{}", dim("cost"), cost(chosen));
         let _ = writeln!(text, "{}{}", dim("first token"), first_token(chosen));
+    }
+    if let Some(chosen) = decision.chosen() {
+        let _ = writeln!(text, "{}{}", dim("score"), score(chosen));
     }
     for (place, candidate) in decision.candidates.iter().enumerate().skip(1) {
         let label = if place == 1 { "then" } else { "" };
@@ -104,9 +142,20 @@ fn guard(decision: &Decision) -> String {
         .verdict
         .findings
         .iter()
-        .map(|finding| format!("{} at {}–{}", finding.kind, finding.start, finding.end))
+        .map(|finding| {
+            let redacted = if finding.redacted { ", redacted" } else { "" };
+            let why = if finding.why.is_empty() { String::new() } else { format!(", {}", finding.why) };
+            format!("{} at {}–{}{why}{redacted}", finding.words(), finding.start, finding.end)
+        })
         .collect();
     found.join(", ")
+}
+
+/// What a score is made of: each part's value from 0 to 1, and what it counts where that is not next to nothing.
+fn score(candidate: &Candidate) -> String {
+    let parts = candidate.terms.iter().filter(|term| term.weight > 0.0);
+    let parts: Vec<String> = parts.map(|term| format!("{} {:.2} × {}", term.name, term.value, term.weight)).collect();
+    format!("{:.2}: {}", candidate.score, parts.join(", "))
 }
 
 fn cost(candidate: &Candidate) -> String {

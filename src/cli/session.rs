@@ -155,6 +155,11 @@ async fn open_store(
     }
 }
 
+/// Waits for an engine's first probes, as long as a command that decides something should.
+pub async fn probed(engine: &Engine) {
+    engine.first_probes(FIRST_PROBES).await;
+}
+
 impl Session {
     /// Starts an engine and waits for the first probes.
     ///
@@ -169,7 +174,7 @@ impl Session {
 
     /// Waits for the first probes, as long as a command that decides something should.
     pub async fn probed(&self) {
-        self.engine.first_probes(FIRST_PROBES).await;
+        probed(&self.engine).await;
     }
 
     /// Starts an engine, and returns the configuration that it runs on.

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use self::limits::Limits;
+pub use self::limits::spent;
 use super::Global;
 use super::flat::{self, Flat, usd};
 use super::kept::{Kept, Span, Which};
@@ -31,7 +32,8 @@ const LAST_DAYS: i32 = 7;
 #[command(after_help = "\
 Money is counted by whole days of your calendar, and stays after the rows of the ledger are gone. What is in flight counts \
 when it has ended. Costs with ~ rest on estimates; attempts whose cost nobody knows are counted as unknown, and limits are \
-charged with what had been set aside for them.\n\n\
+charged with what had been set aside for them. FORESEEN says by how much forecasts of settled costs were off, and which way \
+they lean.\n\n\
 Examples:\n  llm-call spend\n  llm-call spend --by model --since 2026-11-01\n  llm-call spend --by day --tier gpu --since 14d\n\n\
 Exit codes: 0 told, even where nothing is kept; 1 the store cannot be read; 2 wrong usage or configuration.")]
 pub struct Args {
@@ -284,12 +286,13 @@ fn columns(first: &'static str) -> Vec<Column> {
         Column::number("ESTIMATED", 1),
         Column::number("UNKNOWN", 2),
         Column::number("CHARGED", 3),
+        Column::number("FORESEEN", 7),
     ]
 }
 
 /// A sum's row. What is nothing is left out, so that what is something stands out; the attempts and the money are always there.
 fn cells(name: &str, sum: &Sum) -> Vec<Cell> {
-    let Book { amount, estimated, charged, unknown, attempts, input_tokens, output_tokens } = sum.book;
+    let Book { amount, estimated, charged, unknown, attempts, input_tokens, output_tokens, forecasts } = sum.book;
     let some = |number: u32| if number == 0 { Cell::default() } else { number.to_string().into() };
     let settled = if unknown > 0 && unknown == attempts { "—".to_owned() } else { money(amount - estimated) };
     vec![
@@ -302,6 +305,7 @@ fn cells(name: &str, sum: &Sum) -> Vec<Cell> {
         if estimated > Money::ZERO { text::money(estimated, true).into() } else { Cell::default() },
         if unknown > 0 { Cell::styled(&unknown.to_string(), Style::Warn) } else { Cell::default() },
         if charged == amount { Cell::default() } else { money(charged).into() },
+        forecasts.words().map_or_else(Cell::default, Cell::from),
     ]
 }
 

@@ -37,6 +37,8 @@ const OVERRIDES: &[(&str, &[&str], Kind)] = &[
     ("LLM_CALL_DEADLINE_MS", &["deadline_ms"], Kind::Number),
     ("LLM_CALL_MAX_ATTEMPTS", &["max_attempts"], Kind::Number),
     ("LLM_CALL_HEDGE", &["hedge"], Kind::Flag),
+    ("LLM_CALL_LEARNING", &["learning", "enabled"], Kind::Flag),
+    ("LLM_CALL_LEARNING_EXPLORE", &["learning", "explore"], Kind::Number),
     ("LLM_CALL_DEFAULT_BACKENDS", &["default_backends"], Kind::Flag),
     ("LLM_CALL_LOG_LEVEL", &["log", "level"], Kind::Text),
     ("LLM_CALL_LOG_FOLDER", &["log", "folder"], Kind::Text),

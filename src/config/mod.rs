@@ -137,9 +137,14 @@ pub struct UiConfig {
     pub animations: bool,
     /// Whether keys that change the fleet are taken away.
     pub read_only: bool,
+    /// What a prompt may cost, at most, without being asked about once more before it is sent; `None` where nothing is asked.
+    pub confirm_cost: Option<Money>,
     /// Keys by action, over the defaults.
     pub keys: BTreeMap<String, Vec<String>>,
 }
+
+/// A quarter of a dollar: far above what a question costs, and below what a whole book in the prompt does.
+const CONFIRM_COST: Money = Money(250_000_000);
 
 impl Default for UiConfig {
     fn default() -> Self {
@@ -150,6 +155,7 @@ impl Default for UiConfig {
             max_fps: 30,
             animations: true,
             read_only: false,
+            confirm_cost: Some(CONFIRM_COST),
             keys: BTreeMap::new(),
         }
     }

@@ -186,6 +186,18 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// A number within a range, or nothing, where a word stands in its place that says so.
+    pub fn number_or(&self, key: &'static str, word: &str, range: RangeInclusive<f64>) -> Option<Option<f64>> {
+        match self.node(key).map(|node| &node.value) {
+            Some(Value::Text(text)) if text == word => self.text(key).map(|_| None),
+            Some(Value::Text(text)) => {
+                self.problem(key, format!("`{text}` is neither a number nor `{word}`"));
+                None
+            }
+            _ => self.number(key, range).map(Some),
+        }
+    }
+
     /// One of some words.
     pub fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let word = self.text(key)?;

@@ -1,6 +1,7 @@
 //! Everything in the file but the backends.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -13,6 +14,7 @@ use crate::domain::fleet::{Protocol, Timeouts, Timer};
 use crate::domain::id::ModelId;
 use crate::domain::money::Money;
 use crate::domain::policy::{Assumed, Policy};
+use crate::domain::privacy::intent::{Intent, Named};
 use crate::domain::privacy::{FindingKind, Handling};
 use crate::domain::task::Task;
 use crate::domain::tier::Tier;
@@ -84,20 +86,41 @@ pub fn policy(root: &Section<'_>, report: &Report) -> (Policy, [TierDefaults; 4]
     policy.deadline = millis(root, "deadline_ms", 100, 120_000);
     policy.max_attempts = root.integer("max_attempts", 1..=100).unwrap_or(policy.max_attempts);
     policy.hedge = root.flag("hedge").unwrap_or(policy.hedge);
+    if let Some(learning) = root.section("learning") {
+        policy.learning.enabled = learning.flag("enabled").unwrap_or(policy.learning.enabled);
+        if let Some(share) = learning.number("explore", 0.0..=0.5) {
+            policy.learning.exploration.share = share as f32;
+        }
+        if let Some(days) = learning.integer("half_life_days", 1..=3_650) {
+            policy.learning.half_life = Duration::from_secs(u64::from(days) * 86_400);
+        }
+        learning.finish();
+    }
     if let Some(tasks) = root.section("tasks") {
         rules(&tasks, &mut policy, report);
     }
     if let Some(guard) = root.section("guard") {
         for kind in FindingKind::ALL {
-            // `keep_local` is what an absent word means, so that only what differs is kept.
+            if kind == FindingKind::Named {
+                continue;
+            }
+            // Only what differs from the kind's own handling is kept.
             match guard.parsed::<Handling>(kind.name()) {
-                None | Some(Handling::KeepLocal) => {}
-                Some(handling) => {
+                Some(Handling::Redact) if !kind.is_a_value() => {
+                    guard
+                        .problem(kind.name(), "has no value that could be redacted: keep_local, refuse, warn or allow");
+                }
+                Some(handling) if handling != kind.default_handling() => {
                     policy.guard.handling.insert(kind, handling);
                 }
+                _ => {}
             }
         }
         guard.finish();
+    }
+    if let Some(privacy) = root.section("privacy") {
+        policy.guard.named = Arc::new(intents(&privacy, report));
+        privacy.finish();
     }
     let tiers = root.section("tiers");
     let defaults = Tier::ALL.map(|tier| {
@@ -108,6 +131,36 @@ pub fn policy(root: &Section<'_>, report: &Report) -> (Policy, [TierDefaults; 4]
         tiers.finish();
     }
     (policy, defaults)
+}
+
+/// The intents that the operator names.
+fn intents(privacy: &Section<'_>, report: &Report) -> Named {
+    let mut intents = Vec::new();
+    for (place, mut section) in privacy.sections("intents").unwrap_or_default().into_iter().enumerate() {
+        let name = section.text("name").unwrap_or_default();
+        if !name.is_empty() {
+            section.rename(format!("privacy.intents.{name}"));
+        }
+        let phrases = section.texts("phrases").unwrap_or_default().into_iter().map(|(phrase, _)| phrase).collect();
+        let handling = section.parsed("handling").unwrap_or_default();
+        section.finish();
+        let intent = Intent { name, phrases, handling };
+        let wrong = Named::compile(vec![intent.clone()]).err().unwrap_or_default();
+        let key = if intent.name.is_empty() { format!("privacy.intents[{place}]") } else { section.path().to_owned() };
+        for problem in &wrong {
+            report.problem(section.origin(), &key, problem.to_string());
+        }
+        if wrong.is_empty() {
+            intents.push(intent);
+        }
+    }
+    // What is wrong with each was said; this is about all of them together.
+    Named::compile(intents).unwrap_or_else(|problems| {
+        for problem in problems {
+            privacy.problem("intents", problem.to_string());
+        }
+        Named::default()
+    })
 }
 
 fn rules(tasks: &Section<'_>, policy: &mut Policy, report: &Report) {
@@ -240,6 +293,9 @@ pub fn ui(root: &Section<'_>) -> UiConfig {
     ui.max_fps = section.integer("max_fps", 1..=240).unwrap_or(ui.max_fps);
     ui.animations = section.flag("animations").unwrap_or(ui.animations);
     ui.read_only = section.flag("read_only").unwrap_or(ui.read_only);
+    if let Some(cost) = section.number_or("confirm_cost", "never", 0.0..=1e9) {
+        ui.confirm_cost = cost.and_then(Money::from_usd);
+    }
     if let Some(keys) = section.section("keys") {
         ui.keys = keys.named_texts().into_iter().collect();
     }

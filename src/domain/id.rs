@@ -69,6 +69,16 @@ impl RequestId {
         let digits = self.0.simple().to_string();
         digits[digits.len() - 6..].to_owned()
     }
+
+    /// A number from 0 up to but not including 1, drawn with the id: the same request has the same luck whenever it is looked
+    /// at again.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "24 bits fit into the number exactly")]
+    pub fn chance(self) -> f32 {
+        // The last bits of a version 7 UUID are random.
+        const BITS: u32 = 24;
+        (self.0.as_u128() as u32 & ((1 << BITS) - 1)) as f32 / (1_u32 << BITS) as f32
+    }
 }
 
 impl fmt::Display for RequestId {

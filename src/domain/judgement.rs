@@ -17,6 +17,17 @@ pub enum Judgement {
 }
 
 impl Judgement {
+    /// What it makes the answer worth, 0 to 1. Who loses a comparison may still be good.
+    #[must_use]
+    pub const fn quality(self) -> f32 {
+        match self {
+            Self::Good => 1.0,
+            Self::Better => 0.9,
+            Self::Worse => 0.4,
+            Self::Bad => 0.0,
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::analysis::Analysis;
 use super::id::ModelId;
+use super::learning::{Exploration, HALF_LIFE};
 use super::privacy::GuardPolicy;
 use super::request::Optimize;
 use super::task::Task;
@@ -33,7 +35,7 @@ pub struct Assumed {
 }
 
 /// The operator's routing policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
     /// Rules by task; a task without one goes to `default_tier`.
     pub rules: BTreeMap<Task, Rule>,
@@ -55,6 +57,19 @@ pub struct Policy {
     pub hedge: bool,
     /// What the guard does about what it finds.
     pub guard: GuardPolicy,
+    /// What is made of what the traffic teaches.
+    pub learning: LearningPolicy,
+}
+
+/// What is made of what the traffic teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LearningPolicy {
+    /// Whether what was learnt has a say in where a request goes.
+    pub enabled: bool,
+    /// The share of requests that may go elsewhere than to the best candidate, to learn what that one can do.
+    pub exploration: Exploration,
+    /// How long until an outcome counts half.
+    pub half_life: Duration,
 }
 
 impl Default for Policy {
@@ -95,6 +110,8 @@ impl Default for Policy {
             max_attempts: 4,
             hedge: false,
             guard: GuardPolicy::default(),
+            // Nothing explores that nobody asked to; the configuration that is shipped does.
+            learning: LearningPolicy { enabled: true, exploration: Exploration { share: 0.0 }, half_life: HALF_LIFE },
         }
     }
 }
@@ -148,6 +165,16 @@ impl TierOrder {
 }
 
 impl Policy {
+    /// The task by whose rule a prompt is sent: its own, but that of reasoning where an everyday task takes thought of its own.
+    /// A reward stays a number and bulk stays bulk, however hard.
+    #[must_use]
+    pub const fn task_of(&self, analysis: &Analysis) -> Task {
+        match analysis.task {
+            Task::General | Task::Question | Task::Context | Task::Summary if analysis.demanding => Task::Reasoning,
+            task => task,
+        }
+    }
+
     /// The order of tiers for a task under an aim.
     #[must_use]
     pub fn order(&self, task: Task, optimize: Optimize) -> TierOrder {

@@ -194,10 +194,12 @@ impl Prompt {
                     Part::Text { text } => texts.push((index, text.as_str().into())),
                     Part::Image { .. } => {}
                     Part::ToolCall(call) => {
+                        texts.push((index, call.id.as_str().into()));
                         texts.push((index, call.name.as_str().into()));
                         texts.push((index, readable(&call.arguments).into()));
                     }
-                    Part::ToolResult { name, content, .. } => {
+                    Part::ToolResult { call, name, content, .. } => {
+                        texts.push((index, call.as_str().into()));
                         texts.push((index, name.as_str().into()));
                         texts.push((index, content.as_str().into()));
                     }

@@ -168,7 +168,7 @@ impl Rejection {
             Ruling::KeepAsFound => {
                 Self::PrivacyFound { findings: u32::try_from(verdict.findings.len()).unwrap_or(u32::MAX) }
             }
-            Ruling::KeepAsAsked | Ruling::Free => Self::PrivacyAsked,
+            Ruling::KeepAsAsked | Ruling::Free | Ruling::FreeRedacted => Self::PrivacyAsked,
         })
     }
 

@@ -112,4 +112,7 @@ pub struct Request {
     pub constraints: Constraints,
     /// Which program or person asks, as it names itself; shown to operators.
     pub caller: Arc<str>,
+    /// The request's lot in exploring, from 0 up to 1: below the share that explores, it may go to another than the best
+    /// candidate. At 1, as in an explanation, it never does.
+    pub chance: f32,
 }

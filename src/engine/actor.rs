@@ -17,6 +17,7 @@ use super::command::Command;
 use super::fact::{Drained, Fact, HealthChange, OperatorAction};
 use super::message::{Admission, Ask, Counters, Granted, Leave, Message, Settled};
 use super::snapshot::Snapshot;
+use super::teacher::Teacher;
 use crate::domain::failure::{Failure, FailureClass, Penalty};
 use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet, Pin};
 use crate::domain::health::Health;
@@ -68,6 +69,8 @@ pub(super) struct Actor {
     pub draining: Vec<(Target, Timestamp)>,
     /// The latest answers.
     pub answered: VecDeque<Answered>,
+    /// What the traffic teaches.
+    pub teacher: Teacher,
     /// What is kept of all this; `None` where nothing is.
     pub books: Option<Books>,
     /// How the store is.
@@ -108,11 +111,14 @@ impl Actor {
                     self.inbox.close();
                 }
             }
+            self.teacher.teach(&mut self.fleet, self.clock.now());
             self.drains();
             self.publish();
         }
         if let Some(books) = &mut self.books {
-            books.book_rent(&self.fleet, self.clock.now());
+            let now = self.clock.now();
+            books.book_rent(&self.fleet, now);
+            books.keep_billed(&self.fleet, now);
         }
     }
 
@@ -122,6 +128,9 @@ impl Actor {
         let Some(books) = &mut self.books else { return };
         let (status, actions) = books.take_in(Arc::make_mut(&mut self.fleet), now);
         self.store = status;
+        for said in books.said() {
+            self.teacher.judge(&mut self.fleet, said.request, &said.model, said.quality, now);
+        }
         for action in actions {
             tracing::info!(by = &*action.by, action = %action.words, "operator");
             if let (Some(target), Some(state)) = (&action.target, action.state) {
@@ -153,7 +162,7 @@ impl Actor {
     }
 
     fn admit(&mut self, ask: Ask, now: Timestamp) -> Admission {
-        let Ask { ask, request, number, task, decision } = ask;
+        let Ask { ask, request, number, task, kind, forecast, decision } = ask;
         let fleet = Arc::make_mut(&mut self.fleet);
         let permit = fleet.admit(&ask, now)?;
         let (mut entry, mut written) = (None, None);
@@ -164,6 +173,8 @@ impl Actor {
                 at: now,
                 caller: ask.caller,
                 task,
+                kind,
+                forecast,
                 tier: permit.tier,
                 backend: permit.backend.clone(),
                 model: permit.model.clone(),
@@ -208,9 +219,9 @@ impl Actor {
             Arc::make_mut(&mut self.fleet).advance(now, day);
         }
         if let Some((books, entry)) = self.books.as_ref().zip(entry) {
-            books.settle(entry, &settled.attempt, settled.sample.as_ref(), now);
+            books.settle(entry, settled, now);
         }
-        let backend = permit.backend.clone();
+        let (backend, model) = (permit.backend.clone(), permit.model.clone());
         let result = AttemptResult {
             sample: settled.sample,
             failure: settled.failure.as_ref(),
@@ -218,6 +229,11 @@ impl Actor {
             cost: settled.attempt.cost,
         };
         self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
+        self.teacher.hear(settled.attempt.request, &settled.attempt.backend, settled.lesson.clone());
+        if settled.attempt.outcome.is_ok() {
+            let (predicted, cost) = (settled.attempt.predicted, settled.attempt.cost);
+            Arc::make_mut(&mut self.fleet).forecast_came_to(&backend, &model, predicted, cost);
+        }
         let penalty = settled.failure.as_ref().map(|failure| failure.class.penalty());
         if matches!(penalty, Some(Penalty::Strike | Penalty::Down)) {
             // The prober is in the middle of its ordinary pause, which may be a minute long.
@@ -238,8 +254,11 @@ impl Actor {
     fn handle(&mut self, message: Message) {
         let now = self.clock.now();
         match message {
-            Message::Accepted { request, cancel } => {
+            Message::Accepted { request, cancel, question } => {
                 self.in_flight.insert(request, cancel);
+                if let Some(question) = question {
+                    self.teacher.asked(&mut self.fleet, question, request, now);
+                }
             }
             Message::Ended { request, answered_by } => {
                 self.in_flight.remove(&request);
@@ -368,12 +387,15 @@ impl Actor {
                 let answer = known.ok_or(CommandError::NotAnswered)?;
                 let before = answer.judgement.replace(*judgement);
                 fleet.judge(&answer.backend, &answer.model, before, *judgement);
+                let (model, quality) = (answer.model.clone(), judgement.quality());
+                self.teacher.judge(&mut self.fleet, *request, &model, quality, now);
                 if let Some(books) = &self.books {
                     books.journal().write(Record::Judged {
                         request: *request,
                         backend: answer.backend.clone(),
                         model: answer.model.clone(),
                         judgement: *judgement,
+                        quality: None,
                         at: now,
                     });
                 }

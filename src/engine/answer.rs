@@ -44,6 +44,17 @@ pub enum Progress {
     Ended(Result<Arc<Ending>, CallError>),
 }
 
+impl Progress {
+    /// How much of the answer it brings, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Thinking(text) => text.len(),
+            Self::ToolCall(call) => call.arguments.to_string().len(),
+            Self::Attempting(_) | Self::FirstToken { .. } | Self::AttemptFailed(_) | Self::Ended(_) => 0,
+        }
+    }
+}
+
 /// How a whole answer ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ending {

@@ -11,10 +11,11 @@ use super::answer::Progress;
 use super::pace::Pace;
 use super::race::Race;
 use super::report::Report;
+use super::restoring::Restoring;
 use super::transcript::Transcript;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits::Limits;
-use crate::domain::privacy::{Guarded, Reach, Withheld};
+use crate::domain::privacy::{Cleared, Guarded, Reach, Withheld};
 use crate::provider::{Call, Client, Event, Events, Finish};
 
 /// How long an attempt may take to what.
@@ -85,7 +86,7 @@ impl Errand<'_> {
             let waited = started.elapsed().as_secs_f32();
             Failure::new(FailureClass::Silent, &format!("no first token within {waited:.1} s"))
         };
-        let mut events = timeout_at(first_by, self.start()).await.map_err(silent)??;
+        let (mut events, mut restoring) = timeout_at(first_by, self.start()).await.map_err(silent)??;
         report.taken = true;
         let mut pace = Pace::new(stall);
         loop {
@@ -103,7 +104,7 @@ impl Errand<'_> {
             let bytes = event.content_bytes();
             pace.bring(bytes);
             report.longest_pause = pace.longest_pause();
-            if let Some(finish) = self.take(event, bytes, report).await? {
+            if let Some(finish) = self.take(event, bytes, restoring.as_mut(), report).await? {
                 return self.finish(finish, report);
             }
         }
@@ -136,25 +137,39 @@ impl Errand<'_> {
     }
 
     /// The only way out of the engine: an outside client gets a cleared prompt or nothing, and so does an inside one for
-    /// a model that runs elsewhere.
-    async fn start(&self) -> Result<Events, Failure> {
+    /// a model that runs elsewhere. The answer to a prompt that was redacted comes with what puts its values back.
+    async fn start(&self) -> Result<(Events, Option<Restoring>), Failure> {
         let withheld = |withheld: Withheld| Failure::new(FailureClass::BadRequest, &withheld.to_string());
+        let restoring = |cleared: &Cleared| cleared.restorer().map(Restoring::new);
         match (self.client, self.reach) {
-            (Client::Inside(client), Reach::Inside) => client.start(self.guarded.prompt(), self.call).await,
+            (Client::Inside(client), Reach::Inside) => {
+                Ok((client.start(self.guarded.prompt(), self.call).await?, None))
+            }
             (Client::Inside(client), Reach::Outside) => {
                 let cleared = self.guarded.clear().map_err(withheld)?;
-                client.start(cleared.prompt(), self.call).await
+                Ok((client.start(cleared.prompt(), self.call).await?, restoring(&cleared)))
             }
             (Client::Outside(client), _) => {
                 let cleared = self.guarded.clear().map_err(withheld)?;
-                client.start(&cleared, self.call).await
+                Ok((client.start(&cleared, self.call).await?, restoring(&cleared)))
             }
         }
     }
 
-    async fn take(&self, event: Event, bytes: usize, report: &mut Report) -> Result<Option<Finish>, Failure> {
+    async fn take(
+        &self,
+        event: Event,
+        bytes: usize,
+        restoring: Option<&mut Restoring>,
+        report: &mut Report,
+    ) -> Result<Option<Finish>, Failure> {
         match event {
             Event::Text(_) | Event::Thinking(_) if bytes == 0 => {}
+            Event::Text(_) | Event::Thinking(_) | Event::ToolCall(_) | Event::Done(_) if restoring.is_some() => {
+                if let Some(restoring) = restoring {
+                    return self.restore(event, bytes, restoring, report).await;
+                }
+            }
             Event::Text(text) => self.hand_on(Progress::Text(text), bytes, report).await?,
             Event::Thinking(text) => self.hand_on(Progress::Thinking(text), bytes, report).await?,
             Event::ToolCall(call) => {
@@ -170,24 +185,65 @@ impl Errand<'_> {
             Event::Limits(limits) => (self.on_limits)(limits),
             Event::Done(finish) => return Ok(Some(finish)),
         }
-        if report.produced() > LONGEST_ANSWER {
+        Self::check_length(report.produced())?;
+        Ok(None)
+    }
+
+    /// Takes a piece of an answer to a redacted prompt: its values are put back, and the beginning of a placeholder waits
+    /// for its end.
+    async fn restore(
+        &self,
+        event: Event,
+        bytes: usize,
+        restoring: &mut Restoring,
+        report: &mut Report,
+    ) -> Result<Option<Finish>, Failure> {
+        report.received += bytes;
+        let mut finish = None;
+        let mut pieces = Vec::new();
+        match event {
+            Event::Text(text) => pieces.extend(restoring.text(&text)),
+            Event::Thinking(text) => pieces.extend(restoring.thinking(&text)),
+            Event::ToolCall(call) => {
+                report.growing = report.growing.saturating_sub(bytes);
+                pieces.extend(restoring.rest());
+                pieces.push(Progress::ToolCall(restoring.call(call)));
+            }
+            Event::Done(end) => {
+                pieces.extend(restoring.rest());
+                finish = Some(end);
+            }
+            _ => {}
+        }
+        for piece in pieces {
+            report.restored += piece.bytes();
+            report.delivered = true;
+            self.deliver(piece).await?;
+        }
+        // A short placeholder may stand for a long value, as often as the model likes.
+        Self::check_length(report.produced().max(report.restored))?;
+        Ok(finish)
+    }
+
+    fn check_length(bytes: usize) -> Result<(), Failure> {
+        if bytes > LONGEST_ANSWER {
             let limit = LONGEST_ANSWER >> 20;
             return Err(Failure::new(FailureClass::Garbled, &format!("the answer did not end within {limit} MiB")));
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn hand_on(&self, piece: Progress, bytes: usize, report: &mut Report) -> Result<(), Failure> {
         report.received += bytes;
         report.delivered = true;
-        if let Some(transcript) = self.transcript {
-            transcript.note(self.number, &piece);
-        }
         self.deliver(piece).await
     }
 
     /// A caller that reads slowly slows the upstream down; one that has gone away ends the attempt.
     async fn deliver(&self, progress: Progress) -> Result<(), Failure> {
+        if let Some(transcript) = self.transcript {
+            transcript.note(self.number, &progress);
+        }
         self.progress.send(progress).await.map_err(|_| Failure::new(FailureClass::Cancelled, "the caller went away"))
     }
 }

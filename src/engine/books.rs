@@ -6,17 +6,20 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 use super::clock::Clock;
-use super::fact::{Attempt, Drained, HealthChange, OperatorAction};
+use super::fact::{Drained, HealthChange, OperatorAction};
+use super::message;
 use crate::domain::decision::Decision;
 use crate::domain::fleet::{Admin, AdminState, Fleet, Hold};
 use crate::domain::health::Health;
-use crate::domain::id::{BackendId, ModelId};
+use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::latency::Sample;
+use crate::domain::learning::{Alone, Forget, Learned, Outcome};
 use crate::domain::money::Money;
 use crate::domain::spend::Day;
 use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
-use crate::store::database::{Kept, Wish};
+use crate::domain::tokens::Calibration;
+use crate::store::database::{Kept, Said, Wish};
 use crate::store::journal::{Full, Journal, Place};
 use crate::store::keeper::{News, Status};
 use crate::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Settled};
@@ -44,6 +47,10 @@ pub(super) struct Books {
     /// What is wanted of models that no probe has found yet.
     waiting: Vec<(Target, Admin)>,
     holds: Vec<Hold>,
+    /// What people have said of answers, as far as it was heard.
+    heard: HashMap<RequestId, f32>,
+    /// What providers had billed when that was last written down.
+    billed: Calibration,
     /// The minute whose rent is being counted, and what all rent had come to before it.
     rent: (i64, Money),
     clock: Clock,
@@ -62,13 +69,27 @@ impl Books {
         let now = clock.now();
         let rent = (now.0.div_euclid(MINUTE), Money::ZERO);
         let (unplaced, waiting, holds) = (HashMap::new(), Vec::new(), Vec::new());
-        let mut books = Self { journal, owner, news, revision: 0, unplaced, waiting, holds, rent, clock };
+        let mut books = Self {
+            journal,
+            owner,
+            news,
+            revision: 0,
+            unplaced,
+            waiting,
+            holds,
+            heard: HashMap::new(),
+            billed: Calibration::default(),
+            rent,
+            clock,
+        };
         Arc::make_mut(&mut fleet.spend).hours = kept.hours;
         for one in kept.samples {
             if !fleet.remember(one.tier, &one.backend, &one.model, &one.sample) {
                 books.unplaced.entry((one.backend, one.model)).or_default().push(one.sample);
             }
         }
+        let wishes = books.news.borrow().wishes.clone();
+        recall(&kept.outcomes, &wishes, &mut Arc::make_mut(&mut fleet.lessons).learned);
         for (backend, model, judgement) in kept.judged {
             fleet.judge(&backend, &model, None, judgement);
         }
@@ -76,6 +97,9 @@ impl Books {
         let news = Arc::clone(&books.news.borrow_and_update());
         Arc::make_mut(&mut fleet.spend).set_others(&news.others);
         for wish in books.unheard(&news.wishes) {
+            if matches!(wish.record, Record::Forget { .. }) {
+                continue;
+            }
             books.grant(&wish.record, fleet, now);
         }
         books
@@ -100,9 +124,12 @@ impl Books {
     }
 
     /// Writes down how an attempt ended, with what it said of its model's pace, if anything.
-    pub fn settle(&self, entry: Entry, attempt: &Attempt, sample: Option<&Sample>, now: Timestamp) {
+    pub fn settle(&self, entry: Entry, came_to: &message::Settled, now: Timestamp) {
         if let Some(place) = entry.place {
-            place.write(Record::Settled(Settled::of(entry.opened, attempt, sample, now, self.clock.day(now))));
+            let (attempt, sample) = (&came_to.attempt, came_to.sample.as_ref());
+            let row = Settled::of(entry.opened, attempt, sample, now, self.clock.day(now));
+            let served = came_to.lesson.outcome.as_ref().map(|outcome| outcome.served);
+            place.write(Record::Settled(Settled { served, ..row }));
         }
     }
 
@@ -173,6 +200,16 @@ impl Books {
         }
         if now.0.div_euclid(MINUTE) > self.rent.0 {
             self.book_rent(fleet, now);
+            self.keep_billed(fleet, now);
+        }
+    }
+
+    /// Writes down how providers count, where that has changed.
+    pub fn keep_billed(&mut self, fleet: &Fleet, now: Timestamp) {
+        let calibration = &fleet.lessons.calibration;
+        if *calibration != self.billed {
+            self.billed.clone_from(calibration);
+            self.journal.write(Record::Billed { calibration: calibration.clone(), at: now });
         }
     }
 
@@ -216,6 +253,14 @@ impl Books {
         wishes.retain(|wish| wish.owner != self.owner);
         let actions = wishes.into_iter().filter_map(|wish| self.grant(&wish.record, fleet, now)).collect();
         (news.status.clone(), actions)
+    }
+
+    /// What people have said of answers that was not heard yet, here or elsewhere.
+    pub fn said(&mut self) -> Vec<Said> {
+        let said = &self.news.borrow().judged;
+        let new = said.iter().filter(|one| self.heard.get(&one.request) != Some(&one.quality)).cloned().collect();
+        self.heard = said.iter().map(|one| (one.request, one.quality)).collect();
+        new
     }
 
     /// The wishes that came after the last that was heard.
@@ -272,12 +317,47 @@ impl Books {
                 fleet.restore_holds(holds, now);
                 None
             }
+            Record::Billed { calibration, .. } => {
+                // What this process has seen itself comes first.
+                if fleet.lessons.calibration == Calibration::default() {
+                    Arc::make_mut(&mut fleet.lessons).calibration = calibration.clone();
+                    self.billed.clone_from(calibration);
+                }
+                None
+            }
+            Record::Forget { tier, model, task, .. } => {
+                let what = Forget { tier: *tier, model: model.clone(), task: *task };
+                Arc::make_mut(&mut fleet.lessons).learned.forget(&what);
+                let words = "forget what was learnt, elsewhere".to_owned();
+                Some(OperatorAction { at: now, by: engine(), target: None, state: None, judged: None, words })
+            }
             _ => None,
         }
     }
 
     fn is_today(&self, day: Day, now: Timestamp) -> bool {
         self.clock.day(now) == day
+    }
+}
+
+/// Learns again what attempts of earlier runs came to, but for what is to be forgotten.
+pub fn recall(outcomes: &[(BackendId, Outcome)], wishes: &[Wish], learned: &mut Learned) {
+    let is_forgotten = |outcome: &Outcome| {
+        wishes.iter().any(|wish| match &wish.record {
+            Record::Forget { tier, model, task, at } => {
+                outcome.at <= *at
+                    && tier.is_none_or(|tier| tier == outcome.tier)
+                    && model.as_ref().is_none_or(|model| *model == outcome.model)
+                    && task.is_none_or(|task| task == outcome.kind.task)
+            }
+            _ => false,
+        })
+    };
+    let mut alone = Alone::default();
+    for (backend, outcome) in outcomes.iter().filter(|(_, outcome)| !is_forgotten(outcome)) {
+        for counted in alone.take(backend.as_str(), outcome, outcome).into_iter().flatten() {
+            learned.observe(counted);
+        }
     }
 }
 
@@ -293,7 +373,7 @@ pub(super) fn findings(decision: &Decision) -> Option<Record> {
         return None;
     }
     let kinds: Vec<String> = found.iter().fold(Vec::new(), |mut kinds, finding| {
-        let kind = finding.kind.name().to_owned();
+        let kind = finding.words().to_owned();
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
@@ -301,6 +381,7 @@ pub(super) fn findings(decision: &Decision) -> Option<Record> {
     });
     let ruled = match decision.verdict.ruling {
         crate::domain::privacy::Ruling::Free => "may go anywhere",
+        crate::domain::privacy::Ruling::FreeRedacted => "redacted outside this machine",
         crate::domain::privacy::Ruling::KeepAsAsked | crate::domain::privacy::Ruling::KeepAsFound => {
             "stays on this machine"
         }

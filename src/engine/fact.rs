@@ -12,7 +12,7 @@ use crate::domain::fleet::AdminState;
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
-use crate::domain::money::Cost;
+use crate::domain::money::{Cost, Money};
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
@@ -92,6 +92,8 @@ pub struct Attempt {
     pub usage: Option<Usage>,
     /// What it cost.
     pub cost: Cost,
+    /// What it was expected to cost when it was decided, with the median output; `None` where not known.
+    pub predicted: Option<Money>,
 }
 
 impl Attempt {

@@ -146,6 +146,8 @@ mod tests {
             request: RequestId(uuid::Uuid::nil()),
             number: 1,
             task: Task::Code,
+            kind: None,
+            forecast: None,
             decision: None,
         };
         {

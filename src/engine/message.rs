@@ -11,10 +11,11 @@ use super::command::Command;
 use super::fact::Attempt;
 use crate::domain::decision::Decision;
 use crate::domain::failure::Failure;
-use crate::domain::fleet::{self, CommandError, Load, Passes, Permit};
+use crate::domain::fleet::{self, CommandError, Lesson, Load, Passes, Permit};
 use crate::domain::health::ProbeReport;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::latency::Sample;
+use crate::domain::learning::Kind;
 use crate::domain::limits::Limits;
 use crate::domain::rejection::Rejection;
 use crate::domain::task::Task;
@@ -25,6 +26,9 @@ pub(super) struct Ask {
     pub request: RequestId,
     pub number: u32,
     pub task: Task,
+    pub kind: Option<Kind>,
+    /// The answer's forecast length, of no model in particular.
+    pub forecast: Option<u32>,
     /// Where the request goes and why, with its first attempt: the ledger is told of both at once.
     pub decision: Option<Arc<Decision>>,
 }
@@ -34,6 +38,7 @@ pub(super) struct Settled {
     pub attempt: Arc<Attempt>,
     pub sample: Option<Sample>,
     pub failure: Option<Failure>,
+    pub lesson: Lesson,
 }
 
 /// Leave, and the attempt's place in the ledger.
@@ -70,7 +75,7 @@ type LoadWanted = oneshot::Sender<Option<Load>>;
 
 /// What the actor is told: `Began` is the first token of a trial, `Limits` what the head of an answer tells.
 pub(super) enum Message {
-    Accepted { request: RequestId, cancel: CancellationToken },
+    Accepted { request: RequestId, cancel: CancellationToken, question: Option<u64> },
     Ended { request: RequestId, answered_by: Option<(BackendId, ModelId)> },
     Admit { ask: Ask, reply: oneshot::Sender<Admission> },
     Release(Leave),

@@ -15,9 +15,11 @@ mod pace;
 mod probe;
 mod race;
 mod report;
+mod restoring;
 mod sending;
 mod snapshot;
 mod start;
+mod teacher;
 mod transcript;
 pub mod warnings;
 mod work;
@@ -26,6 +28,7 @@ mod work;
 mod tests;
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,6 +55,7 @@ use crate::store::journal::Journal;
 use crate::store::record::{Ended, Record, RequestRow, TextRow};
 
 pub use answer::{Answer, CallError, Ending, Progress, Reply};
+pub use books::recall;
 pub use call::{Batch, Call};
 pub use clock::{Clock, midnight_after};
 pub use command::Command;
@@ -103,6 +107,8 @@ struct Shared {
     inbox: mpsc::Sender<Message>,
     counters: Arc<Counters>,
     clock: Clock,
+    /// What questions are known again by, without being kept.
+    secret: RandomState,
     log_performance: bool,
     /// Requests in flight.
     requests: TaskTracker,
@@ -245,16 +251,28 @@ impl Engine {
     /// Where a prompt would go now, without sending anything: the same code that routes.
     #[must_use]
     pub fn explain(&self, prompt: &Prompt, constraints: &Constraints, caller: &Arc<str>) -> Decision {
-        self.consider(prompt.clone(), constraints.clone(), caller).2
+        self.consider(prompt.clone(), constraints.clone(), caller, false).2
     }
 
-    fn consider(&self, prompt: Prompt, constraints: Constraints, caller: &Arc<str>) -> (Request, Guarded, Decision) {
+    fn consider(
+        &self,
+        prompt: Prompt,
+        constraints: Constraints,
+        caller: &Arc<str>,
+        may_explore: bool,
+    ) -> (Request, Guarded, Decision) {
         let policy = &self.shared.policy;
         let prompt = Arc::new(prompt);
         let analysis: Analysis = analyse(&prompt, constraints.task);
         let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &policy.guard);
         let id = RequestId(uuid::Uuid::now_v7());
-        let request = Request { id, prompt, constraints, caller: Arc::clone(caller) };
+        let request = Request {
+            id,
+            prompt,
+            constraints,
+            caller: Arc::clone(caller),
+            chance: if may_explore { id.chance() } else { 1.0 },
+        };
         let snapshot = self.snapshot();
         let matter = request.matter(&analysis, guarded.verdict());
         let decision = decide(matter, &snapshot.fleet, policy, self.shared.clock.now());
@@ -279,7 +297,7 @@ impl Engine {
             return Err(CallError::ShuttingDown);
         }
         let counted = InFlight::within(MOST_REQUESTS, shared).ok_or(CallError::Busy { limit: MOST_REQUESTS })?;
-        let (request, guarded, decision) = self.consider(prompt, constraints, caller);
+        let (request, guarded, decision) = self.consider(prompt, constraints, caller, true);
         let decision = Arc::new(decision);
         let id = request.id;
         shared.counters.accepted.fetch_add(1, Ordering::Relaxed);

@@ -32,6 +32,8 @@ pub(super) struct Report {
     pub received: usize,
     /// Bytes of a tool call that is not whole yet.
     pub growing: usize,
+    /// Bytes handed on of an answer whose values were put back: more or fewer than were received.
+    pub restored: usize,
 }
 
 /// Bytes of English text per token, for answers whose usage never came.
@@ -54,6 +56,7 @@ impl Report {
             blameless: false,
             received: 0,
             growing: 0,
+            restored: 0,
         }
     }
 

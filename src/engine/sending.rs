@@ -15,10 +15,12 @@ use super::race::Race;
 use super::work::Work;
 use crate::domain::decision::Candidate;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::fleet::{self, Backend, Model, ModelSpec, Turn};
+use crate::domain::fleet::{self, Backend, Lesson, Model, ModelSpec, Turn};
+use crate::domain::learning::{Outcome, Served};
 use crate::domain::money::Money;
 use crate::domain::rejection::Rejection;
-use crate::provider::{Call, Client};
+use crate::domain::time::Timestamp;
+use crate::provider::{Call, Client, Finish};
 
 /// What is asked of whom, and when it has to begin.
 #[derive(Clone, Copy)]
@@ -96,6 +98,8 @@ impl Work {
             request: self.request.id,
             number: plan.number,
             task: self.decision.analysis.task,
+            kind: Some(self.decision.analysis.kind),
+            forecast: Some(self.decision.analysis.output_tokens.p50),
             decision: (plan.number == 1).then(|| Arc::clone(&self.decision)),
         }
     }
@@ -157,6 +161,7 @@ impl Work {
             delivered: report.delivered,
             usage: report.usage,
             cost,
+            predicted: plan.candidate.estimate.cost,
         });
         lease.settle(Settled {
             sample: report.sample(now),
@@ -164,12 +169,45 @@ impl Work {
                 Err(_) if report.blameless => Some(Failure::new(FailureClass::Cancelled, "no time was left for it")),
                 outcome => outcome.as_ref().err().cloned(),
             },
+            lesson: self.lesson(plan.candidate, &attempt, report.blameless, now),
             attempt: Arc::clone(&attempt),
         });
         shared.performance(&self.decision, &attempt);
         shared.tell(Fact::Attempted(Arc::clone(&attempt)));
         self.tell_failure(&attempt).await;
         attempt
+    }
+
+    /// What an attempt teaches: what came of such work at this model, and how its provider counts.
+    fn lesson(&self, candidate: &Candidate, attempt: &Attempt, blameless: bool, now: Timestamp) -> Lesson {
+        let analysis = &self.decision.analysis;
+        let served = match &attempt.outcome {
+            Ok(Finish::ContentFilter) => Some(Served::Refused),
+            // An answer that was to be no longer than that is whole as far as it was wanted.
+            Ok(Finish::Length) if analysis.needs.max_tokens.is_none() => Some(Served::Cut),
+            Ok(_) => Some(Served::Ok),
+            Err(failure) => failure.class.served().filter(|_| !blameless),
+        };
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        let usage = attempt.usage.as_ref();
+        let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Lesson {
+            outcome: served.map(|served| Outcome {
+                kind: analysis.kind,
+                tier: candidate.tier,
+                model: candidate.model.clone(),
+                served,
+                quality: None,
+                first_token_ms: attempt.first_token.map(millis),
+                total_ms: Some(millis(attempt.total)),
+                output_tokens: usage.map(|usage| tokens(usage.output)),
+                forecast_tokens: Some(analysis.output_tokens.p50),
+                at: now,
+            }),
+            billed: usage
+                .filter(|_| attempt.outcome.is_ok() && !analysis.needs.images && !analysis.needs.tools)
+                .map(|usage| (candidate.model.clone(), analysis.counts, tokens(usage.prompt()))),
+        }
     }
 
     /// How long the attempt may take. The operator's word holds for every candidate; a timer that was learnt is there to

@@ -1,6 +1,7 @@
 //! Putting an engine together: clients, fleet, actor, probes, samplers.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -13,10 +14,15 @@ use super::clock::Clock;
 use super::message::Counters;
 use super::probe::Prober;
 use super::snapshot::Snapshot;
+use super::teacher::Teacher;
 use super::{Engine, FACTS, INBOX, Keeping, Shared};
 use crate::config::Config;
+use crate::domain::analysis::analyse;
 use crate::domain::fleet::{Backend, Fleet, KeyState};
 use crate::domain::id::BackendId;
+use crate::domain::privacy::{GuardPolicy, Guarded};
+use crate::domain::prompt::Prompt;
+use crate::domain::request::Privacy;
 use crate::domain::spend::Spend;
 use crate::provider::{Client, ConnectError, connect};
 use crate::store::keeper::{Status, Store};
@@ -110,6 +116,7 @@ impl Engine {
         let backends = config.backends.iter().map(|one| Backend::new(one.spec.clone(), one.models.clone())).collect();
         let spend = Spend::new(now, clock.day(now), config.cost_limit_daily).with_budgets(config.budgets.clone());
         let mut fleet = Fleet::new(backends, spend);
+        Arc::make_mut(&mut fleet.lessons).learned.set_half_life(config.policy.learning.half_life);
         let (books, store) = match store.map(|store| keep(store, &clock, &mut fleet)) {
             Some((books, keeping)) => (Some(books), Some(keeping)),
             None => (None, None),
@@ -148,10 +155,13 @@ impl Engine {
             // What an earlier run drained has nothing in flight any more.
             draining: Vec::new(),
             answered: VecDeque::new(),
+            teacher: Teacher::default(),
             books,
             store: Status::default(),
             prices: Arc::from(config.prices.date().unwrap_or_default()),
         };
+        // Tables that are unpacked at their first use: no request shall wait for them.
+        drop(tokio::task::spawn_blocking(warm));
         background.spawn(actor.run(stop_actor.clone()));
         for one in &config.backends {
             // Without a key every probe would only be refused.
@@ -180,6 +190,7 @@ impl Engine {
                 inbox,
                 counters,
                 clock,
+                secret: RandomState::new(),
                 log_performance: config.log_performance,
                 requests: TaskTracker::new(),
                 abort: CancellationToken::new(),
@@ -190,6 +201,13 @@ impl Engine {
             }),
         }
     }
+}
+
+/// Understands and guards a prompt once.
+fn warm() {
+    let prompt = Arc::new(Prompt::from("Write to ada@example.org: what is 6 times 7?"));
+    drop(analyse(&prompt, None));
+    drop(Guarded::inspect(prompt, Privacy::Standard, &GuardPolicy::default()));
 }
 
 /// Takes up what a store has kept, and sets its folding to work.

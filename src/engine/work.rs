@@ -1,5 +1,6 @@
 //! The life of one request, from its acceptance to its one end.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -37,7 +38,8 @@ impl Work {
     /// listens, one [`Progress::Ended`].
     pub async fn run(mut self) {
         let started = Instant::now();
-        let accepted = Message::Accepted { request: self.request.id, cancel: self.cancel.clone() };
+        let accepted =
+            Message::Accepted { request: self.request.id, cancel: self.cancel.clone(), question: self.question() };
         // A closed inbox shows when leave is asked for.
         drop(self.shared.inbox.send(accepted).await);
         let mut attempts = Vec::new();
@@ -73,6 +75,22 @@ impl Work {
         });
         if let Some(slot) = self.ending.take() {
             slot.send(Progress::Ended(ended));
+        }
+    }
+}
+
+impl Work {
+    /// A number for who asks what, by which the same question is known again, where a person asks: programs ask the same over
+    /// and over, and mean nothing by it. Nothing can be made of it outside this process.
+    fn question(&self) -> Option<u64> {
+        match self.delivery {
+            Delivery::Streamed | Delivery::Whole => None,
+            Delivery::Revocable if self.request.prompt.question().trim().is_empty() => None,
+            Delivery::Revocable => {
+                // With all that came before: "go on" means something else each time.
+                let texts: Vec<_> = self.request.prompt.every_text().into_iter().map(|(_, text)| text).collect();
+                Some(self.shared.secret.hash_one((&*self.request.caller, texts)))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use super::record::{AuditKind, AuditRow, Ended, Opened, Record, RequestRow, Sett
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
+use crate::domain::learning::Outcome;
 use crate::domain::money::Money;
 use crate::domain::spend::{Book, Day, Elsewhere, Hour};
 use crate::domain::task::Task;
@@ -32,6 +33,8 @@ pub struct Kept {
     pub hours: VecDeque<Hour>,
     /// Attempts' times, oldest first.
     pub samples: Vec<KeptSample>,
+    /// What attempts came to, and what people said of their answers, oldest first.
+    pub outcomes: Vec<(BackendId, Outcome)>,
     /// What people thought of answers.
     pub judged: Vec<(BackendId, ModelId, Judgement)>,
 }
@@ -47,6 +50,17 @@ pub struct KeptSample {
     pub model: ModelId,
     /// The times.
     pub sample: Sample,
+}
+
+/// What somebody said of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Of which request.
+    pub request: RequestId,
+    /// Which model had answered.
+    pub model: ModelId,
+    /// What the answer was worth, 0 to 1.
+    pub quality: f32,
 }
 
 /// An operator's wish, or what is held back, with who wrote it last.
@@ -187,6 +201,9 @@ pub trait Database: Send {
 
     /// What operators want and what is held back, in the order in which it was said.
     fn wishes(&mut self) -> Asked<'_, Vec<Wish>>;
+
+    /// What people have said of answers since a time, by whichever program.
+    fn judged(&mut self, since: Timestamp) -> Asked<'_, Vec<Said>>;
 
     /// Whether another process has changed anything since this was last asked.
     fn touched(&mut self) -> Asked<'_, bool>;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use super::database::{Database, Kept, Wish};
+use super::database::{Database, Kept, Said, Wish};
 use super::journal::{Files, Journal, Progress};
 use super::record::Record;
 use super::sqlite::Sqlite;
@@ -69,6 +69,8 @@ pub struct News {
     pub others: Others,
     /// What operators want and what is held back, in the order in which it was said.
     pub wishes: Vec<Wish>,
+    /// What people have said of answers since this process began.
+    pub judged: Vec<Said>,
     /// How the store is.
     pub status: Status,
 }
@@ -111,6 +113,8 @@ struct Keeper {
     is_dirty: bool,
     /// What this process has booked and folded, so that it can be told from what others have.
     own: Booked,
+    /// When this process began.
+    started: Timestamp,
     /// The minute of the clock in which this process began to count rent.
     began: i64,
     day: Day,
@@ -181,6 +185,7 @@ impl Store {
             is_unsure: false,
             is_dirty: true,
             own: Booked::new(),
+            started: now,
             began: minute(now),
             day: clock.day(now),
             stragglers: 0,
@@ -399,9 +404,10 @@ impl Keeper {
         let (rented_today, rented_month) = self.database.rented(day, self.began).await?;
         let others = Others { day, attempts, rented_today, rented_month };
         let wishes = self.database.wishes().await?;
+        let judged = self.database.judged(self.started).await?;
         self.is_dirty = false;
         self.news.send_if_modified(|shared| {
-            let news = News { others, wishes, status: shared.status.clone() };
+            let news = News { others, wishes, judged, status: shared.status.clone() };
             let changed = **shared != news;
             if changed {
                 *shared = Arc::new(news);

@@ -1,5 +1,5 @@
 //! A record of what was asked lately, so that a command that has just started can foresee what a change would do:
-//! `llm-call what-if` reads what `ask`, `batch` and the dashboard wrote.
+//! `llm-call what-if` and `llm-call replay` read what `ask`, `batch` and the dashboard wrote.
 //!
 //! One JSON line per accepted request, in a file that only its owner can read. It holds what a decision is about and nothing
 //! else: no prompt, no answer, and of what the guard found the kinds, not the places. It never holds up a request: a task of
@@ -19,14 +19,12 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::analysis::{Analysis, Needs};
+use crate::domain::analysis::Analysis;
 use crate::domain::decision::{Decision, Matter};
 use crate::domain::id::RequestId;
 use crate::domain::privacy::{Finding, FindingKind, Ruling, Verdict};
 use crate::domain::request::Constraints;
-use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::TokenRange;
 use crate::engine::Fact;
 use crate::logging::{append_private, create_private_folder};
 
@@ -36,7 +34,7 @@ pub const FILE_NAME: &str = "recent.jsonl";
 pub const SIMULATED_FILE_NAME: &str = "recent-simulated.jsonl";
 
 /// The form of a line. Lines of another form are not read.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// A file that is larger is cut down, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 /// The lines that are kept of it: as many as [`foresee`](crate::domain::what_if::foresee) looks at.
@@ -76,7 +74,7 @@ impl Asked {
     #[must_use]
     pub const fn matter(&self) -> Matter<'_> {
         let Self { request, caller, constraints, analysis, verdict, .. } = self;
-        Matter { request: *request, caller, constraints, analysis, verdict }
+        Matter { request: *request, caller, constraints, analysis, verdict, chance: 1.0 }
     }
 }
 
@@ -88,11 +86,7 @@ struct Line {
     request: RequestId,
     caller: Arc<str>,
     constraints: Constraints,
-    task: Task,
-    complexity: f32,
-    input_tokens: u32,
-    output_tokens: TokenRange,
-    needs: Needs,
+    analysis: Analysis,
     ruling: Ruling,
     found: Vec<FindingKind>,
 }
@@ -101,37 +95,22 @@ impl From<&Asked> for Line {
     fn from(asked: &Asked) -> Self {
         let Asked { at, request, caller, constraints, analysis, verdict } = asked.clone();
         // The words that decided the task are the prompt's own, so they stay out.
-        let Analysis { task, complexity, input_tokens, output_tokens, evidence: _, needs } = analysis;
+        let analysis = Analysis { evidence: Vec::new(), ..analysis };
         // The kinds alone: how many there were is nobody's business, and a line must not grow with them.
         let mut found: Vec<FindingKind> = verdict.findings.iter().map(|finding| finding.kind).collect();
         found.sort_unstable();
         found.dedup();
         let ruling = verdict.ruling;
         let form = FORM;
-        Self {
-            form,
-            at,
-            request,
-            caller,
-            constraints,
-            task,
-            complexity,
-            input_tokens,
-            output_tokens,
-            needs,
-            ruling,
-            found,
-        }
+        Self { form, at, request, caller, constraints, analysis, ruling, found }
     }
 }
 
 impl From<Line> for Asked {
     fn from(line: Line) -> Self {
-        let Line { form: _, at, request, caller, constraints, task, complexity, .. } = line;
-        let Line { input_tokens, output_tokens, needs, ruling, found, .. } = line;
-        let somewhere = |kind| Finding { kind, message: 0, start: 0, end: 0 };
+        let Line { form: _, at, request, caller, constraints, analysis, ruling, found } = line;
+        let somewhere = |kind| Finding::new(kind, 0, 0, 0);
         let findings = found.into_iter().map(somewhere).collect();
-        let analysis = Analysis { task, complexity, input_tokens, output_tokens, evidence: Vec::new(), needs };
         Self { at, request, caller, constraints, analysis, verdict: Arc::new(Verdict { findings, ruling }) }
     }
 }
@@ -162,14 +141,28 @@ pub fn read(folder: &Path, simulated: bool) -> io::Result<Recent> {
     };
     let mut recent = Recent::default();
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        match serde_json::from_slice::<Line>(line) {
-            Ok(line) if line.form == FORM => recent.asked.push(line.into()),
-            Ok(_) | Err(_) => recent.skipped += 1,
+        match asked_of(line) {
+            Some(asked) => recent.asked.push(asked),
+            None => recent.skipped += 1,
         }
     }
     // Processes that write one file are not always in step.
     recent.asked.sort_by_key(|asked| std::cmp::Reverse(asked.at));
     Ok(recent)
+}
+
+/// What a line of a record is about; `None` where it cannot be read, or is of another form.
+#[must_use]
+pub fn asked_of(line: &[u8]) -> Option<Asked> {
+    let line: Line = serde_json::from_slice(line).ok()?;
+    (line.form == FORM).then(|| line.into())
+}
+
+/// Whether a line is one of a record, of whatever form.
+#[must_use]
+pub fn is_record(line: &[u8]) -> bool {
+    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
+    object.is_ok_and(|object| object.contains_key("form") && object.contains_key("request"))
 }
 
 /// The end of a file, from the beginning of a line.

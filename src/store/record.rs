@@ -14,6 +14,7 @@ use crate::domain::fleet::{Admin, Hold, Pin};
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
+use crate::domain::learning::{Kind, Served};
 use crate::domain::money::{Cost, Money};
 use crate::domain::privacy::{FindingKind, Ruling};
 use crate::domain::prompt::{Part, Prompt, Role};
@@ -21,6 +22,7 @@ use crate::domain::spend::{Day, charge};
 use crate::domain::task::Task;
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
+use crate::domain::tokens::Calibration;
 use crate::domain::usage::Usage;
 use crate::engine::{Attempt, Finished, Outcome};
 use crate::provider::Finish;
@@ -46,6 +48,24 @@ pub enum Record {
     Ended(Ended),
     /// What was asked and answered, where that is kept.
     Text(TextRow),
+    /// What providers billed for prompts, by model, and what that says of how they count.
+    Billed {
+        /// The sums.
+        calibration: Calibration,
+        /// When they were these.
+        at: Timestamp,
+    },
+    /// An operator wants outcomes to be forgotten that came before.
+    Forget {
+        /// Of this tier; of any, where absent.
+        tier: Option<Tier>,
+        /// Of this model.
+        model: Option<ModelId>,
+        /// Of this task.
+        task: Option<Task>,
+        /// Which.
+        at: Timestamp,
+    },
     /// Somebody or something acted.
     Audit(AuditRow),
     /// What an operator wants of a part of the fleet.
@@ -88,6 +108,9 @@ pub enum Record {
         model: ModelId,
         /// What it was worth.
         judgement: Judgement,
+        /// The same as a number from 0 to 1, where somebody gave one.
+        #[serde(default)]
+        quality: Option<f32>,
         /// When.
         at: Timestamp,
     },
@@ -172,6 +195,12 @@ pub struct Opened {
     pub caller: Arc<str>,
     /// The class of work.
     pub task: Task,
+    /// What outcomes of such work are remembered by.
+    #[serde(default)]
+    pub kind: Option<Kind>,
+    /// The median length of the answer that was forecast before anything was learnt, in tokens.
+    #[serde(default)]
+    pub forecast: Option<u32>,
     /// The tier.
     pub tier: Tier,
     /// The backend.
@@ -224,8 +253,14 @@ pub struct Settled {
     pub usage: Option<Usage>,
     /// What it cost, and how sure that is.
     pub cost: Cost,
+    /// How it served, as far as that says something of its model.
+    #[serde(default)]
+    pub served: Option<Served>,
     /// What it takes from a limit: its cost where that is settled; what had been set aside, where less is known.
     pub charged: Money,
+    /// What it was expected to cost, with the median output; `None` where not known.
+    #[serde(default)]
+    pub predicted: Option<Money>,
 }
 
 impl Settled {
@@ -249,7 +284,9 @@ impl Settled {
             longest_pause_ms: sample.and_then(|sample| sample.longest_pause_ms),
             usage: attempt.usage,
             cost: attempt.cost,
+            served: None,
             charged: charge(opened.reserved, attempt.cost),
+            predicted: attempt.predicted,
             opened,
         }
     }
@@ -269,7 +306,10 @@ impl Settled {
             longest_pause_ms: None,
             usage: None,
             cost: Cost::UNKNOWN,
+            served: None,
             charged: opened.reserved,
+            // It is not known what came of the forecast.
+            predicted: None,
             opened,
         }
     }

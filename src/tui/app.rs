@@ -30,7 +30,9 @@ use super::panes::tiers::TiersPane;
 use super::session::Session;
 use super::theme::{ColorEnv, Theme};
 use super::undo::Undo;
+use super::weigh::{Asking, Typing};
 use crate::config::UiConfig;
+use crate::domain::money::Money;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
 use crate::domain::tier::{Target, Tier};
@@ -46,14 +48,16 @@ const FORESEEN_AGAIN: Duration = Duration::from_millis(500);
 pub enum Effect {
     /// An operator's command.
     Command(Command),
+    /// What was typed is to be sent, unless it may cost too much to be sent without a second word.
+    Weigh(Typing),
     /// A prompt to send, for the turn of this key.
     Submit(u64, Prompt, Constraints),
     /// A turn's request is to be cancelled.
     CancelTurn(u64),
     /// A fault to dial in, or all of an upstream out.
     Fault(String, Option<String>),
-    /// A text to send to those of some tiers that can serve it, side by side.
-    Compare(String, Vec<Tier>, Constraints),
+    /// A text to send to those of some tiers that can serve it, side by side, and what was said before of its cost.
+    Compare(String, Vec<Tier>, Constraints, Option<Asking>),
     /// A text for the clipboard.
     Copy(String),
     /// Mouse reports on or off.
@@ -172,6 +176,8 @@ pub struct App {
     pub animations: bool,
     /// Whether the fleet may not be changed from here.
     pub read_only: bool,
+    /// What a prompt may cost, at most, without a second word; `None` for any amount.
+    pub confirm_cost: Option<Money>,
     /// Faults on offer.
     pub faults: Option<Faults>,
     /// Since when a second ctrl-c or `q` leaves.
@@ -245,6 +251,7 @@ impl App {
             version: "",
             animations: ui.animations,
             read_only: ui.read_only,
+            confirm_cost: ui.confirm_cost,
             faults: None,
             armed: None,
             undo: Vec::new(),

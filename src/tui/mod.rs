@@ -34,6 +34,7 @@ pub mod theme;
 pub mod turn;
 pub mod undo;
 pub mod view;
+mod weigh;
 pub mod widgets;
 
 #[cfg(debug_assertions)]

@@ -398,6 +398,11 @@ impl Desk {
                     let _ = reports.send(Report::Command(command, result)).await;
                 });
             }
+            Effect::Weigh(typing) => {
+                let (prompt, demands) = self.app.prompt_for(&typing.text, &typing.demands);
+                let decision = self.backing.explain(&prompt, &demands);
+                self.app.weighed(typing, &decision);
+            }
             Effect::Submit(key, prompt, constraints) => {
                 let (future, reports) = (self.backing.submit(prompt, constraints), self.reports.clone());
                 let handle = self.tasks.spawn(async move {
@@ -429,18 +434,18 @@ impl Desk {
                     Err(error) => self.app.toasts.error(error, self.app.now),
                 }
             }
-            Effect::Compare(text, tiers, demands) => {
+            Effect::Compare(text, tiers, demands, said) => {
                 let prompt = self.app.session.prompt(&text);
                 let (mut able, mut unable) = (Vec::new(), None);
                 for tier in tiers {
                     let demands = Constraints { tier: Some(tier), fallback: false, ..demands.clone() };
                     let decision = self.backing.explain(&prompt, &demands);
                     match decision.chosen() {
-                        Some(_) => able.push(tier),
+                        Some(one) => able.push((tier, one.estimate.cost_upper)),
                         None => unable = unable.or_else(|| decision.obstacle().map(ToString::to_string)),
                     }
                 }
-                self.app.open_comparison(&text, &able, unable.as_deref(), &demands);
+                self.app.weighed_comparison(&text, &able, unable.as_deref(), &demands, said);
             }
             Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw => {}
         }

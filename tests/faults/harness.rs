@@ -10,6 +10,7 @@ use llm_call::domain::decision::Decision;
 use llm_call::domain::fleet::{Protocol, Timer};
 use llm_call::domain::id::{BackendId, RequestId};
 use llm_call::domain::money::{CostBasis, Money};
+use llm_call::domain::task::Task;
 use llm_call::engine::{Answer, Attempt, Delivery, Fact, Finished, Options, Reply};
 use llm_call::{CallError, Constraints, Engine, Progress, Prompt, Tier};
 use tokio::sync::broadcast;
@@ -154,6 +155,9 @@ pub fn send(engine: &Engine, words: &str, constraints: Constraints, delivery: De
 /// The same, where there may be no route.
 pub fn try_send(engine: &Engine, words: &str, constraints: Constraints, delivery: Delivery) -> Option<Sent> {
     let name = unique();
+    // A name ahead and a wish behind are no prompt that anybody writes: what the work is has to be said.
+    let task = if words.starts_with("Rate") { Task::Reward } else { Task::Explanation };
+    let constraints = Constraints { task: constraints.task.or(Some(task)), ..constraints };
     let facts = engine.facts();
     let prompt = Prompt::user(format!("{name} {words}"));
     let answer = engine.submit(prompt, constraints, &Arc::from("faults"), delivery).ok()?;

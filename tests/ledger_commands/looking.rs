@@ -13,7 +13,7 @@ use llm_call::domain::time::Timestamp;
 use llm_call::engine::{Clock, Outcome};
 use llm_call::store::journal::Files;
 use llm_call::store::keeper;
-use llm_call::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Result as End};
+use llm_call::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Result as End, Settled};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::Value;
 
@@ -73,6 +73,7 @@ async fn four(state: &std::path::Path) {
                 backend: "pod".into(),
                 model: "llama".into(),
                 judgement: Judgement::Good,
+                quality: None,
                 at: now,
             },
             Record::Request(web),
@@ -435,4 +436,41 @@ fn what_was_asked_and_answered_is_kept_where_the_configuration_says_so_and_shown
     let first = rows.first().expect("two were asked")["request"].as_str().expect("it has an id").to_owned();
     let none = json(state.path(), &["history", &first, "--text", "--json"]);
     assert_eq!(none["requests"][0].get("answer"), None, "nothing was kept of the first");
+}
+
+#[tokio::test]
+async fn forecasts_are_compared_with_what_was_settled_per_model_and_said_where_they_are_known() {
+    let state = folder();
+    let (now, day) = (now(), today());
+    let foreseen = |id, predicted: Option<i64>, row: Settled| {
+        let opened = Opened { model: ModelId::from(if id > 4 { "haiku" } else { "opus" }), ..row.opened };
+        Record::Settled(Settled { predicted: predicted.map(Money), opened, ..row })
+    };
+    let broken = settled(opened(4, now), day, End::Failed(FailureClass::Truncated), Cost::UNKNOWN, Money(9_000));
+    let rows_of = vec![
+        foreseen(1, Some(800_000), paid(1, now, day, 1_000_000)),
+        foreseen(2, Some(1_100_000), paid(2, now, day, 1_000_000)),
+        // Without a forecast, and not ended whole.
+        foreseen(3, None, paid(3, now, day, 5_000_000)),
+        foreseen(4, Some(7_000_000), broken),
+        foreseen(5, None, paid(5, now, day, 1_000_000)),
+    ];
+    write(state.path(), rows_of).await;
+    let spend = json(state.path(), &["spend", "--by", "model", "--json"]);
+    let of = |model: &str| rows(&spend["sums"]).iter().find(|sum| sum["of"] == model).cloned().unwrap_or_default();
+    let figures =
+        |sum: &Value| ["foreseen", "forecast_error_percent", "forecast_bias_percent"].map(|name| sum[name].clone());
+    assert_eq!(figures(&of("opus")), [2.into(), 15.0.into(), Value::from(-5.0)]);
+    assert_eq!(figures(&of("haiku")), [0.into(), Value::Null, Value::Null], "not known is not nothing");
+    let out = told(state.path(), &["spend", "--by", "model"]);
+    let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("MODEL").ends_with("FORESEEN") && line("opus").ends_with("within 15 %, 5 % low"), "{out}");
+    assert!(!line("haiku").contains("within"), "{out}");
+    let out = told(state.path(), &["export", "attempts"]);
+    let exported: Vec<Value> = out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let predicted: Vec<&Value> = exported.iter().map(|row| &row["predicted_nano_usd"]).collect();
+    assert_eq!(predicted, [&Value::from(800_000), &1_100_000.into(), &Value::Null, &7_000_000.into(), &Value::Null]);
+    let other = folder();
+    write(other.path(), vec![Record::Settled(paid(1, now, day, 1_000_000))]).await;
+    assert!(!told(other.path(), &["spend", "--by", "model"]).contains("FORESEEN"), "nothing was foreseen");
 }

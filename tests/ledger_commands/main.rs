@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "what cannot go on fails")]
 
 mod exporting;
+mod learning;
 mod looking;
 mod operating;
 mod telling;
@@ -115,6 +116,8 @@ fn opened(id: u128, at: Timestamp) -> Opened {
         at,
         caller: "nightly".into(),
         task: Task::Code,
+        kind: None,
+        forecast: None,
         tier: Tier::Claude,
         backend: "anthropic".into(),
         model: "opus".into(),
@@ -135,8 +138,10 @@ fn settled(opened: Opened, day: Day, result: End, cost: Cost, charged: Money) ->
         total_ms: 5,
         longest_pause_ms: None,
         usage: None,
+        served: None,
         cost,
         charged,
+        predicted: None,
         opened,
     }
 }

@@ -93,6 +93,45 @@ pub fn jobs(args: &Args, done: &HashSet<String>) -> Result<(Vec<Job>, usize), Fa
 ///
 /// Everything that is wrong with the file. What was handed over then is not to be used.
 pub fn read_prompts(path: &Path, mut take: impl FnMut(String, String)) -> Result<(), Failure> {
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    read_lines(path, |number, text| {
+        let (id, prompt) = prompt_of(text)?;
+        let id = match id {
+            Some(Value::String(id)) => id,
+            Some(other) => other.to_string(),
+            None => format!("line-{number}"),
+        };
+        if prompt.trim().is_empty() {
+            return Err("the prompt is empty".to_owned());
+        }
+        // Of two answers with one id, nobody could tell which is whose.
+        if let Some(first) = lines.insert(id.clone(), number) {
+            return Err(format!("the id `{id}` is that of line {first} already"));
+        }
+        take(id, prompt);
+        Ok(())
+    })
+}
+
+/// The prompt of a line, with its id where it has one.
+///
+/// # Errors
+///
+/// What is wrong with the line.
+pub fn prompt_of(text: &str) -> Result<(Option<Value>, String), String> {
+    match serde_json::from_str(text) {
+        Ok(Line::Text(text)) => Ok((None, text)),
+        Ok(Line::Object { id, prompt }) => Ok((id, prompt)),
+        Err(_) => Err(what_is_wrong(text).to_owned()),
+    }
+}
+
+/// Reads a file of lines, or standard input, and hands each over with its number, from 1. Blank lines are left out.
+///
+/// # Errors
+///
+/// If it cannot be read; what `take` finds wrong with the lines, at the end and with their numbers.
+pub fn read_lines(path: &Path, mut take: impl FnMut(usize, &str) -> Result<(), String>) -> Result<(), Failure> {
     let cannot = |error: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {}: {error}", path.display()));
     let input: Box<dyn Read> = if path.as_os_str() == STANDARD {
         Box::new(io::stdin().lock())
@@ -101,7 +140,6 @@ pub fn read_prompts(path: &Path, mut take: impl FnMut(String, String)) -> Result
         Box::new(file)
     };
     let mut problems = Vec::new();
-    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     let mut bytes = Vec::new();
     let mut reader = BufReader::new(input);
     for number in 1.. {
@@ -109,38 +147,16 @@ pub fn read_prompts(path: &Path, mut take: impl FnMut(String, String)) -> Result
         if reader.read_until(b'\n', &mut bytes).map_err(|error| cannot(&error))? == 0 {
             break;
         }
-        let text = match std::str::from_utf8(&bytes) {
-            // Files from Windows may begin with a byte order mark.
-            Ok(text) => text.trim_start_matches('\u{feff}').trim(),
-            Err(_) => {
-                problems.push(format!("line {number}: it is not UTF-8"));
-                continue;
-            }
+        // Files from Windows may begin with a byte order mark.
+        let text = std::str::from_utf8(&bytes).map(|text| text.trim_start_matches('\u{feff}').trim());
+        let taken = match text {
+            Ok("") => Ok(()),
+            Ok(text) => take(number, text),
+            Err(_) => Err("it is not UTF-8".to_owned()),
         };
-        if text.is_empty() {
-            continue;
+        if let Err(problem) = taken {
+            problems.push(format!("line {number}: {problem}"));
         }
-        let (id, prompt) = match serde_json::from_str(text) {
-            Ok(Line::Text(text)) => (None, text),
-            Ok(Line::Object { id, prompt }) => (id, prompt),
-            Err(_) => {
-                problems.push(format!("line {number}: {}", what_is_wrong(text)));
-                continue;
-            }
-        };
-        let id = match id {
-            Some(Value::String(id)) => id,
-            Some(other) => other.to_string(),
-            None => format!("line-{number}"),
-        };
-        if prompt.trim().is_empty() {
-            problems.push(format!("line {number}: the prompt is empty"));
-        }
-        // Of two answers with one id, nobody could tell which is whose.
-        if let Some(first) = lines.insert(id.clone(), number) {
-            problems.push(format!("line {number}: the id `{id}` is that of line {first} already"));
-        }
-        take(id, prompt);
     }
     if problems.is_empty() {
         return Ok(());

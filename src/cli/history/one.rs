@@ -138,6 +138,7 @@ fn foreseen(cost: Money) -> String {
 const fn ruled(ruling: Ruling) -> &'static str {
     match ruling {
         Ruling::Free => "may go anywhere",
+        Ruling::FreeRedacted => "may go anywhere, redacted outside this machine",
         Ruling::KeepAsAsked => "stays on this machine, as was asked",
         Ruling::KeepAsFound => "stays on this machine",
         Ruling::Refuse => "goes nowhere",

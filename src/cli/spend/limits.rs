@@ -25,12 +25,12 @@ struct Limit {
     action: Action,
 }
 
-/// The limits with what they are charged with; `None` where there are none.
-pub(super) async fn charged(
+/// What is spent under a configuration's limits, with an operator's own word on today's.
+pub async fn spent(
     database: Option<&mut (dyn Database + 'static)>,
     config: &Config,
     clock: &Clock,
-) -> Result<Option<Limits>, StoreError> {
+) -> Result<Spend, StoreError> {
     let now = clock.now();
     let day = clock.day(now);
     let mut spend = Spend::new(now, day, config.cost_limit_daily).with_budgets(config.budgets.clone());
@@ -46,6 +46,16 @@ pub(super) async fn charged(
             }
         }
     }
+    Ok(spend)
+}
+
+/// The limits with what they are charged with; `None` where there are none.
+pub(super) async fn charged(
+    database: Option<&mut (dyn Database + 'static)>,
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<Limits>, StoreError> {
+    let spend = spent(database, config, clock).await?;
     let today = spend.daily_limit.map(|limit| {
         // It is a budget like the others, but for who may set it.
         let budget = Budget::new(Scope::All, Period::Day, limit, Action::Refuse);

@@ -66,7 +66,7 @@ models = [{ id = "a" }, { id = "a" }]
         (4, "deadline_ms", "5 is out of range: 100 to 86400000"),
         (6, "tasks.coding", "`coding` is not a task"),
         (10, "tasks.reward.tiers", "can never match"),
-        (13, "guard.email", "`maybe` is none of keep_local, refuse, warn, allow"),
+        (13, "guard.email", "`maybe` is none of keep_local, redact, refuse, warn, allow"),
         (16, "tiers.local.stall_timeout", "did you mean `stall_timeout_ms`?"),
         (21, "backends.mine.protocol", "did you mean `runpod-openai`?"),
         (25, "backends.mine.id", "another backend is called `mine` already"),
@@ -182,4 +182,22 @@ fn a_model_that_nobody_has_is_a_rule_that_can_never_match() {
     );
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].0, found[0].1.as_str()), (9, "tasks.code.model"));
+}
+
+#[test]
+fn what_is_asked_about_before_it_is_sent_is_an_amount_or_never() {
+    for (value, cost) in [("0.5", Some(500_000_000)), ("0", Some(0)), ("\"never\"", None)] {
+        let loaded = good(&format!("[ui]\nconfirm_cost = {value}\n"), &[]);
+        assert_eq!(loaded.config.ui.confirm_cost, cost.map(Money), "{value}");
+        assert_eq!(entry(&loaded, "ui.confirm_cost").0, value, "it is shown as it was written");
+    }
+    for (value, told) in [
+        ("\"nver\"", "`nver` is neither a number nor `never`"),
+        ("-1", "-1 is out of range"),
+        ("true", "expected a number"),
+    ] {
+        let problems = bad(&format!("[ui]\nconfirm_cost = {value}\n"), &[]);
+        let [(2, key, message)] = problems.as_slice() else { panic!("{value}: {problems:?}") };
+        assert!(key == "ui.confirm_cost" && message.contains(told), "{key} {message}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::task::Task;
 use crate::domain::tier::Tier;
 
 mod files;
+mod intents;
 mod mistakes;
 
 const ANTHROPIC_KEY: &str = "sk-ant-api03-aaaaaaaaaaaaaaaa9f";
@@ -44,7 +45,10 @@ fn entry<'a>(loaded: &'a Loaded, key: &str) -> (&'a str, String) {
 fn without_a_file_and_an_environment_everything_has_a_default() {
     let loaded = good("", &[]);
     let config = &loaded.config;
-    assert_eq!(config.policy, Policy::default());
+    // But for exploring, which is a thing of the shipped configuration.
+    let mut policy = Policy::default();
+    policy.learning.exploration.share = 0.03;
+    assert_eq!(config.policy, policy);
     assert_eq!(config.ui, UiConfig::default());
     assert_eq!(config.log, LogConfig::default());
     assert_eq!((config.cost_limit_daily, config.log_performance, config.local_gpu), (None, true, true));

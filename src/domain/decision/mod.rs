@@ -3,6 +3,7 @@
 //! [`decide`] is a pure function of the request, what was understood of it, the fleet and the policy. The engine calls it
 //! to route, `llm-call route` to explain, the dashboard to foresee. What a screen shows is the [`Decision`] that was used.
 
+mod explore;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::analysis::Analysis;
 use super::fleet::{Backend, Fleet, Model, Pin};
 use super::id::{BackendId, ModelId, RequestId};
 use super::latency::Pace;
+use super::learning::{Expectation, Outlook};
 use super::limits::Size;
 use super::money::Money;
 use super::policy::{Policy, TierOrder};
@@ -24,9 +26,9 @@ use super::privacy::Verdict;
 use super::rejection::{Capability, Rejection};
 use super::request::{Constraints, Optimize, Request};
 use super::spend::Purpose;
-use super::task::Task;
 use super::tier::{Target, Tier};
 use super::time::Timestamp;
+use super::tokens;
 use super::usage::TokenRange;
 
 pub use score::{Term, Terms};
@@ -48,6 +50,8 @@ pub struct Estimate {
     pub measured: bool,
     /// Whether a cold start is part of it.
     pub cold: bool,
+    /// Time to the end of an answer of median length, in milliseconds.
+    pub total_ms: u32,
 }
 
 /// A backend's model that may serve the request.
@@ -111,6 +115,8 @@ pub enum Basis {
     DefaultTier,
     /// The request's aim.
     Optimize,
+    /// An everyday task that takes thought of its own goes where reasoning goes.
+    Demanding,
 }
 
 /// What an operator's pin did.
@@ -145,6 +151,12 @@ pub struct Decision {
     pub basis: Basis,
     /// What a pin did, if one spoke for this request.
     pub pin: Option<PinEffect>,
+    /// Whether the first candidate is first to learn what it can do, and not because it is the best.
+    pub explores: bool,
+    /// What was learnt that put the first candidate before another one, in a sentence.
+    pub lesson: Option<Arc<str>>,
+    /// The request's lot in exploring: see [`Request::chance`].
+    pub chance: f32,
     /// Those that may serve, in the order in which they are tried.
     pub candidates: Vec<Candidate>,
     /// Those that may not.
@@ -164,13 +176,22 @@ pub struct Matter<'a> {
     pub analysis: &'a Analysis,
     /// What the guard found and ruled.
     pub verdict: &'a Arc<Verdict>,
+    /// The request's lot in exploring: see [`Request::chance`].
+    pub chance: f32,
 }
 
 impl Request {
     /// What a decision about this request is about.
     #[must_use]
     pub const fn matter<'a>(&'a self, analysis: &'a Analysis, verdict: &'a Arc<Verdict>) -> Matter<'a> {
-        Matter { request: self.id, caller: &self.caller, constraints: &self.constraints, analysis, verdict }
+        Matter {
+            request: self.id,
+            caller: &self.caller,
+            constraints: &self.constraints,
+            analysis,
+            verdict,
+            chance: self.chance,
+        }
     }
 }
 
@@ -178,17 +199,18 @@ impl Decision {
     /// What it was about: enough to decide again over another fleet or policy, or at another time, without the prompt.
     #[must_use]
     pub const fn matter(&self) -> Matter<'_> {
-        let Self { request, caller, constraints, analysis, verdict, .. } = self;
-        Matter { request: *request, caller, constraints, analysis, verdict }
+        let Self { request, caller, constraints, analysis, verdict, chance, .. } = self;
+        Matter { request: *request, caller, constraints, analysis, verdict, chance: *chance }
     }
 }
 
 /// Decides. Takes microseconds; see `benches/decide.rs`.
 #[must_use]
 pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp) -> Decision {
-    let Matter { request, caller, constraints, analysis, verdict } = matter;
-    let (order, basis) = tier_order(constraints, analysis.task, policy);
-    let judge = Judge { caller, constraints, analysis, verdict, fleet, policy, order: &order, now };
+    let Matter { request, caller, constraints, analysis, verdict, chance } = matter;
+    let (order, basis) = tier_order(constraints, analysis, policy);
+    let outlook = fleet.lessons.learned.outlook(&analysis.kind, now);
+    let judge = Judge { caller, constraints, analysis, verdict, fleet, policy, order: &order, outlook, now };
     let mut candidates = Vec::with_capacity(fleet.backends.len());
     let mut rejected = Vec::with_capacity(fleet.backends.len());
     let mut last_resort = Vec::new();
@@ -202,8 +224,12 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
         // Nothing healthy is left. Asking a backend that may be ill beats refusing for certain, and the decision says so.
         candidates.extend(last_resort.into_iter().filter(allowed));
     }
+    let unlearned = judge.unlearned(&candidates);
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let lesson = judge.lesson(unlearned, &candidates);
+    let explores = pin.is_none() && judge.explore(&mut candidates, chance);
     let pin = pin.map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
+    let lesson = lesson.filter(|_| !explores && pin.as_ref().is_none_or(|pin: &PinEffect| !pin.changed));
     // Thousands of decisions are kept to be looked at.
     candidates.shrink_to_fit();
     rejected.shrink_to_fit();
@@ -217,13 +243,17 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
         order: judge.tiers(),
         basis,
         pin,
+        explores,
+        lesson,
+        chance,
         candidates,
         rejected,
     }
 }
 
 /// Who is asked first. A request that names its tier gets that one alone, unless it allows a fallback.
-fn tier_order(constraints: &Constraints, task: Task, policy: &Policy) -> (TierOrder, Basis) {
+fn tier_order(constraints: &Constraints, analysis: &Analysis, policy: &Policy) -> (TierOrder, Basis) {
+    let task = policy.task_of(analysis);
     if let Some(tier) = constraints.tier {
         let chain = if constraints.fallback { policy.fallback_chain.as_slice() } else { &[] };
         return (TierOrder::new(&[tier], chain), Basis::Asked);
@@ -233,6 +263,7 @@ fn tier_order(constraints: &Constraints, task: Task, policy: &Policy) -> (TierOr
         return (if constraints.fallback { order } else { TierOrder::new(&Tier::ALL, &[]) }, Basis::Asked);
     }
     let basis = match constraints.optimize {
+        Optimize::Balanced if task != analysis.task && policy.rules.contains_key(&task) => Basis::Demanding,
         Optimize::Balanced if policy.rules.contains_key(&task) => Basis::Rule,
         Optimize::Balanced => Basis::DefaultTier,
         Optimize::Quality | Optimize::Latency | Optimize::Cost | Optimize::Throughput => Basis::Optimize,
@@ -248,6 +279,7 @@ struct Judge<'a> {
     fleet: &'a Fleet,
     policy: &'a Policy,
     order: &'a TierOrder,
+    outlook: Outlook<'a>,
     now: Timestamp,
 }
 
@@ -355,11 +387,12 @@ impl Judge<'_> {
         if let Err(reason) = Rejection::by_guard(self.verdict, backend.reach_of(model)) {
             return Err(firm(if model.spec.remote { reason } else { Rejection::Unlocated }));
         }
-        self.is_able(model).map_err(firm)?;
-        let estimate = self.estimate(backend, model);
+        let expected = self.outlook.expect(backend.spec.tier, &model.id);
+        let estimate = self.estimate(backend, model, &expected);
+        self.is_able(model, &estimate).map_err(firm)?;
         let purpose = Purpose { tier: backend.spec.tier, model: &model.id, caller: self.caller };
         self.is_affordable(&estimate, &purpose).map_err(firm)?;
-        let candidate = self.candidate(backend, model, estimate);
+        let candidate = self.candidate(backend, model, estimate, &expected);
         let size = candidate.estimate.size();
         match self.fleet.model_takes(model, size, self.now) {
             Ok(()) => Ok(candidate),
@@ -370,7 +403,7 @@ impl Judge<'_> {
         }
     }
 
-    fn is_able(&self, model: &Model) -> Result<(), Rejection> {
+    fn is_able(&self, model: &Model, estimate: &Estimate) -> Result<(), Rejection> {
         let needs = self.analysis.needs;
         if model.spec.images == Some(false) && needs.images {
             return Err(Rejection::Lacks(Capability::Images));
@@ -378,7 +411,7 @@ impl Judge<'_> {
         if model.spec.tools == Some(false) && needs.tools {
             return Err(Rejection::Lacks(Capability::Tools));
         }
-        let needs = u64::from(self.analysis.input_tokens) + u64::from(self.analysis.output_tokens.p50);
+        let needs = u64::from(estimate.input_tokens) + u64::from(estimate.output_tokens.p50);
         match model.spec.context {
             Some(window) if needs > u64::from(window) => Err(Rejection::ContextTooSmall { needs, window }),
             Some(_) | None => Ok(()),
@@ -404,33 +437,48 @@ impl Judge<'_> {
         }
     }
 
-    fn estimate(&self, backend: &Backend, model: &Model) -> Estimate {
+    fn estimate(&self, backend: &Backend, model: &Model, expected: &Expectation) -> Estimate {
         let assumed = self.policy.assumed[backend.spec.tier.index()];
         let (expected_ms, measured) = Pace::expected(model.pace, assumed.first_token_ms, self.now);
         let cold = backend.is_cold(model);
         let loading = if cold { assumed.cold_start_ms } else { 0 };
         let first_token_ms = expected_ms.saturating_add(loading);
-        let output = self.analysis.output_tokens;
-        let cost = |tokens: u32| {
-            let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
-            let held =
-                Duration::from_millis(u64::from(first_token_ms)) + Duration::from_secs_f32(tokens as f32 / speed);
-            model.spec.pricing.predict(u64::from(self.analysis.input_tokens), u64::from(tokens), held, self.now)
+        let lessons = &self.fleet.lessons;
+        let analysis = self.analysis;
+        let input = tokens::expected(
+            &model.id,
+            model.tokens_factor,
+            analysis.input_tokens,
+            &analysis.counts,
+            &lessons.calibration,
+        );
+        let output = tokens::adjusted(
+            analysis.output_tokens,
+            expected.length.filter(|_| self.policy.learning.enabled),
+            analysis.needs.max_tokens,
+        );
+        let speed = model.summary.tokens_per_second.unwrap_or(assumed.tokens_per_second as f32).max(1.0);
+        let held = |tokens: u32| {
+            Duration::from_millis(u64::from(first_token_ms)) + Duration::from_secs_f32(tokens as f32 / speed)
         };
-        let longest = self.analysis.needs.max_tokens.unwrap_or(output.p90).max(output.p90);
+        let cost =
+            |tokens: u32| model.spec.pricing.predict(u64::from(input), u64::from(tokens), held(tokens), self.now);
+        // What was learnt of lengths says what is likely; what is set aside has to cover what is not.
+        let longest = output.p90.max(analysis.output_tokens.p90).max(analysis.needs.max_tokens.unwrap_or(0));
         Estimate {
-            input_tokens: self.analysis.input_tokens,
+            input_tokens: input,
             output_tokens: output,
             cost: cost(output.p50),
             cost_upper: cost(longest),
             first_token_ms,
             measured: measured && !cold,
             cold,
+            total_ms: u32::try_from(held(output.p50).as_millis()).unwrap_or(u32::MAX),
         }
     }
 
-    fn candidate(&self, backend: &Backend, model: &Model, estimate: Estimate) -> Candidate {
-        let terms = self.terms(backend, model, &estimate);
+    fn candidate(&self, backend: &Backend, model: &Model, estimate: Estimate, expected: &Expectation) -> Candidate {
+        let terms = self.terms(backend, model, &estimate, expected);
         Candidate {
             tier: backend.spec.tier,
             backend: backend.spec.id.clone(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::fleet::{Backend, Model};
 use super::super::health::Health;
+use super::super::learning::Expectation;
 use super::super::request::Optimize;
 use super::{Estimate, Judge};
 
@@ -19,28 +20,41 @@ pub struct Term {
 }
 
 /// The parts of a score, always in this order.
-pub type Terms = [Term; 7];
+pub type Terms = [Term; 9];
+
+/// What being asked for by name adds to a tier's term: no other term, whatever was learnt, may outweigh a caller's word.
+const ASKED_FOR: f32 = 20.0;
+
+/// The name of the term that says what was learnt.
+pub(super) const LEARNT: &str = "learnt";
 
 impl Judge<'_> {
-    /// The terms of the score. In a balanced request the steps between tiers (0.25) outweigh all other terms together, so
-    /// that a task goes to its own tier as long as that one can serve; an aim shifts the weights. Where a model is in
-    /// memory outweighs how busy its host is and how fast it was, so that a request goes where its model is already.
-    pub(super) fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate) -> Terms {
+    /// The terms of the score. The order of tiers is what is known beforehand: in a balanced request its steps (0.25) outweigh
+    /// all other terms together but one, so that a task goes to its own tier as long as that one can serve and serves well.
+    /// The one is what was learnt: a model whose answers were worth a quarter less than those of the next tier gives way to
+    /// it. An aim shifts the weights. Where a model is in memory outweighs how busy its host is and how fast it was, so that
+    /// a request goes where its model is already.
+    pub(super) fn terms(&self, backend: &Backend, model: &Model, estimate: &Estimate, expected: &Expectation) -> Terms {
         let constraints = self.constraints;
-        let (order, speed, thrift) = match constraints.optimize {
-            Optimize::Balanced | Optimize::Quality | Optimize::Throughput => (1.0, 0.02, 0.02),
-            Optimize::Latency => (0.2, 2.0, 0.02),
-            Optimize::Cost => (0.2, 0.02, 2.0),
+        let (order, speed, whole, thrift, learnt) = match constraints.optimize {
+            Optimize::Balanced | Optimize::Throughput => (1.0, 0.02, 0.01, 0.02, 1.0),
+            Optimize::Quality => (1.0, 0.02, 0.01, 0.02, 2.0),
+            Optimize::Latency => (0.2, 1.5, 0.5, 0.02, 0.5),
+            Optimize::Cost => (0.2, 0.02, 0.01, 2.0, 0.5),
         };
+        let learnt = if self.policy.learning.enabled { learnt } else { 0.0 };
         let rank = f32::from(self.order.rank(backend.spec.tier).unwrap_or(3));
         let asked_for = self.asks_for(backend, model);
         let cost = estimate.cost.map_or(f32::INFINITY, |cost| cost.as_usd() as f32);
         let term = |name, value, weight| Term { name, value, weight };
         [
-            term("tier", 1.0 - 0.25 * rank + if asked_for { 1.0 } else { 0.0 }, order),
+            term("tier", 1.0 - 0.25 * rank + if asked_for { ASKED_FOR } else { 0.0 }, order),
             term("fit", self.fit(model, asked_for), 0.09),
             // A second halves the value; one cent halves the other.
+            term(LEARNT, expected.quality, learnt),
             term("speed", 1.0 / (1.0 + estimate.first_token_ms as f32 / 1000.0), speed),
+            // Ten seconds to the end halve it.
+            term("whole", 1.0 / (1.0 + estimate.total_ms as f32 / 10_000.0), whole),
             term("thrift", 1.0 / (1.0 + cost * 100.0), thrift),
             term("headroom", headroom(backend), 0.02),
             term("memory", backend.memory_fit(model), 0.04),

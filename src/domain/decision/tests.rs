@@ -2,6 +2,7 @@
 
 mod asked;
 mod cluster;
+mod learnt;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use super::super::fleet::{
 use super::super::health::{Health, ProbeReport};
 use super::super::latency::Sample;
 use super::super::price::{PerToken, PriceRow, Pricing, Rates};
-use super::super::privacy::{Guarded, Reach};
+use super::super::privacy::{GuardPolicy, Guarded, Reach};
 use super::super::prompt::Prompt;
 use super::super::request::Privacy;
 use super::super::spend::{Day, Spend};
+use super::super::task::Task;
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -85,7 +87,7 @@ fn route(fleet: &Fleet, text: &str, constraints: Constraints) -> Decision {
     let analysis = analyse(&prompt, constraints.task);
     let policy = Policy::default();
     let guarded = Guarded::inspect(Arc::clone(&prompt), constraints.privacy, &policy.guard);
-    let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test") };
+    let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test"), chance: 1.0 };
     decide(request.matter(&analysis, guarded.verdict()), fleet, &policy, NOW)
 }
 
@@ -460,7 +462,7 @@ proptest! {
         let prompt = Arc::new(Prompt::user(text));
         let analysis = analyse(&prompt, None);
         let guarded = Guarded::inspect(Arc::clone(&prompt), privacy, &policy.guard);
-        let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test") };
+        let request = Request { id: RequestId(Uuid::nil()), prompt, constraints, caller: Arc::from("test"), chance: 1.0 };
         let decision = decide(request.matter(&analysis, guarded.verdict()), &fleet, &policy, NOW);
         for candidate in &decision.candidates {
             let backend = fleet.backend(&candidate.backend).expect("it is of this fleet");

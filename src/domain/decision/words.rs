@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use super::super::privacy::Ruling;
+use super::super::privacy::{Finding, Ruling};
 use super::super::rejection::Rejection;
 use super::super::request::Optimize;
 use super::super::tier::Tier;
@@ -32,14 +32,16 @@ impl Decision {
         if let Some(pin) = self.pin.as_ref().filter(|pin| pin.changed) {
             return format!("pinned to {}", pin.target);
         }
+        if self.explores {
+            return format!("{tier} this once, to learn what {} can do", chosen.model);
+        }
         match self.verdict.ruling {
             Ruling::KeepAsAsked => return format!("private as asked, so it stays on {tier}"),
             Ruling::KeepAsFound => {
-                let kinds: Vec<&str> = self.verdict.findings.iter().map(|finding| finding.kind.name()).collect();
-                let first = kinds.first().copied().unwrap_or("a finding");
+                let first = self.verdict.findings.first().map_or("a finding", Finding::words);
                 return format!("{first} found, so it stays on {tier}");
             }
-            Ruling::Free | Ruling::Refuse => {}
+            Ruling::Free | Ruling::FreeRedacted | Ruling::Refuse => {}
         }
         match self.basis {
             Basis::Asked if !self.is_as_asked() => {
@@ -47,6 +49,16 @@ impl Decision {
             }
             Basis::Asked => format!("the request asks for {}", self.asked_for()),
             Basis::Optimize => self.aim_headline(tier),
+            Basis::Rule | Basis::DefaultTier | Basis::Demanding if self.lesson.is_some() => {
+                self.lesson.as_deref().unwrap_or_default().to_owned()
+            }
+            Basis::Demanding if !chosen.preferred => {
+                format!("{tier} stands in for a demanding {task}: {}", self.why_not_preferred())
+            }
+            Basis::Demanding if self.order.first() != Some(&tier) => {
+                format!("a demanding {task} goes to {tier}: {}", self.why_not_preferred())
+            }
+            Basis::Demanding => format!("a demanding {task} goes to {tier}"),
             Basis::Rule | Basis::DefaultTier if !chosen.preferred => {
                 format!("{tier} stands in for {task}: {}", self.why_not_preferred())
             }
@@ -123,7 +135,7 @@ const fn optimize_words(optimize: Optimize) -> &'static str {
 impl Serialize for Decision {
     /// The chosen candidate stands apart, at `.chosen`, so that a script finds `.chosen.tier` without an index.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Decision", 13)?;
+        let mut fields = serializer.serialize_struct("Decision", 15)?;
         fields.serialize_field("request", &self.request)?;
         fields.serialize_field("at", &self.at)?;
         fields.serialize_field("caller", &self.caller)?;
@@ -134,6 +146,8 @@ impl Serialize for Decision {
         fields.serialize_field("order", &self.order)?;
         fields.serialize_field("basis", &self.basis)?;
         fields.serialize_field("pin", &self.pin)?;
+        fields.serialize_field("explores", &self.explores)?;
+        fields.serialize_field("lesson", &self.lesson)?;
         fields.serialize_field("analysis", &self.analysis)?;
         fields.serialize_field("guard", &*self.verdict)?;
         fields.serialize_field("constraints", &self.constraints)?;

@@ -254,6 +254,13 @@ impl Fleet {
         });
     }
 
+    /// An attempt of a model ended whole: compares what was predicted of its cost with what it came to.
+    pub fn forecast_came_to(&mut self, backend: &BackendId, model: &ModelId, predicted: Option<Money>, cost: Cost) {
+        if let Some(model) = self.backend_mut(backend).and_then(|backend| backend.model_mut(model)) {
+            model.book.forecasts.add(predicted, cost);
+        }
+    }
+
     /// Takes up again what was measured before the program began. Returns whether the model is known.
     pub fn remember(&mut self, tier: Tier, backend: &BackendId, model: &ModelId, sample: &Sample) -> bool {
         Arc::make_mut(&mut self.tiers[tier.index()].history).push(sample);

@@ -6,6 +6,7 @@
 mod admin;
 mod change;
 mod hold;
+mod lessons;
 mod memory;
 mod observe;
 mod routable;
@@ -36,6 +37,7 @@ pub use super::timeouts::{Timeouts, Timer};
 pub use admin::{Admin, AdminState, Pin, PinScope};
 pub use change::{Ask, AttemptResult, CommandError, Passes, Permit, Turn};
 pub use hold::{Hold, HoldKind};
+pub use lessons::{Lesson, Lessons};
 pub use memory::Load;
 
 /// What a model can do and how it is paid for: configured, or found by a probe.
@@ -77,6 +79,9 @@ pub enum Presence {
 pub struct Model {
     /// The id as the backend names it.
     pub id: ModelId,
+    /// Tokens that it is known to make for one of the nearest public vocabulary.
+    #[serde(skip)]
+    pub tokens_factor: f32,
     /// What it can do.
     pub spec: Arc<ModelSpec>,
     /// Whether requests that do not name it may be sent to it. A backend with configured models offers only those.
@@ -279,6 +284,9 @@ pub struct Fleet {
     pub pins: Vec<Pin>,
     /// The money.
     pub spend: Arc<Spend>,
+    /// What the traffic has taught.
+    #[serde(skip)]
+    pub lessons: Arc<Lessons>,
 }
 
 impl Backend {
@@ -346,6 +354,7 @@ impl Fleet {
             tiers: [tier(), tier(), tier(), tier()],
             pins: Vec::new(),
             spend: Arc::new(spend),
+            lessons: Arc::default(),
         }
     }
 
@@ -435,6 +444,7 @@ impl Model {
     #[must_use]
     pub fn new(id: ModelId, spec: ModelSpec, offered: bool) -> Self {
         Self {
+            tokens_factor: super::tokens::factor(&id),
             id,
             spec: Arc::new(spec),
             offered,

@@ -4,17 +4,23 @@
 //! a [`Guarded`] prompt gives out a [`Cleared`] one only if nothing stands against it, and a [`Cleared`] prompt is all
 //! that clients of outside services accept. There is no other way to make one.
 
-mod patterns;
+pub mod detect;
+pub mod intent;
+mod kind;
+pub mod redact;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::prompt::Prompt;
+use super::prompt::{Prompt, Role};
 use super::request::{Privacy, UnknownChoice};
+use intent::Named;
+use redact::{Redacted, Restorer, Secret};
+
+pub use kind::FindingKind;
 
 /// Where a backend runs, as far as privacy is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,69 +32,8 @@ pub enum Reach {
     Outside,
 }
 
-/// What kind of sensitive text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingKind {
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A payment card number with a valid checksum.
-    Card,
-    /// An international bank account number with a valid checksum.
-    Iban,
-    /// A national identity or insurance number.
-    NationalId,
-    /// An IP address that is not a private or documentation one.
-    IpAddress,
-    /// A provider's key or token.
-    Key,
-    /// A private key.
-    PrivateKey,
-    /// A password in a URL, a connection string or an assignment.
-    Password,
-}
-
-impl FindingKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::Email,
-        Self::Phone,
-        Self::Card,
-        Self::Iban,
-        Self::NationalId,
-        Self::IpAddress,
-        Self::Key,
-        Self::PrivateKey,
-        Self::Password,
-    ];
-
-    /// The name used in configuration and JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Card => "card",
-            Self::Iban => "iban",
-            Self::NationalId => "national_id",
-            Self::IpAddress => "ip_address",
-            Self::Key => "key",
-            Self::PrivateKey => "private_key",
-            Self::Password => "password",
-        }
-    }
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 /// Where something sensitive stands. Never what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What kind.
     pub kind: FindingKind,
@@ -98,6 +43,35 @@ pub struct Finding {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+    /// What gave it away, in a few words.
+    pub why: &'static str,
+    /// What exactly it is, where that is known: whose key, which country's number. Otherwise empty.
+    pub detail: &'static str,
+    /// The operator's name for it, where they named the intent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// Whether a placeholder stands for it wherever the prompt leaves this machine.
+    #[serde(skip_serializing_if = "is_false")]
+    pub redacted: bool,
+}
+
+impl Finding {
+    /// A finding of one of our own kinds.
+    #[must_use]
+    pub const fn new(kind: FindingKind, message: usize, start: usize, end: usize) -> Self {
+        Self { kind, message, start, end, why: "", detail: "", name: None, redacted: false }
+    }
+
+    /// What to call it: the operator's name for it, or its kind.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.kind.name())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What to do about a kind of finding.
@@ -107,6 +81,8 @@ pub enum Handling {
     /// The prompt stays on this machine.
     #[default]
     KeepLocal,
+    /// The prompt may leave with a placeholder in the finding's place, which is put back in the answer.
+    Redact,
     /// The prompt goes nowhere.
     Refuse,
     /// The prompt may leave, and the finding is shown.
@@ -121,27 +97,34 @@ impl FromStr for Handling {
     fn from_str(text: &str) -> Result<Self, UnknownChoice> {
         match text.trim() {
             "keep_local" => Ok(Self::KeepLocal),
+            "redact" => Ok(Self::Redact),
             "refuse" => Ok(Self::Refuse),
             "warn" => Ok(Self::Warn),
             "allow" => Ok(Self::Allow),
-            _ => Err(UnknownChoice { given: text.to_owned(), choices: "keep_local, refuse, warn, allow" }),
+            _ => Err(UnknownChoice { given: text.to_owned(), choices: "keep_local, redact, refuse, warn, allow" }),
         }
     }
 }
 
-/// The operator's word on each kind; what is not named is kept local.
+/// The operator's word on each kind; what is not named has its kind's own handling.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
 pub struct GuardPolicy {
     /// By kind.
+    #[serde(flatten)]
     pub handling: BTreeMap<FindingKind, Handling>,
+    /// The intents that the operator named.
+    #[serde(skip)]
+    pub named: Arc<Named>,
 }
 
 impl GuardPolicy {
-    /// What to do about a kind.
+    /// What to do about a kind. What has no value to replace is kept local rather than redacted.
     #[must_use]
     pub fn of(&self, kind: FindingKind) -> Handling {
-        self.handling.get(&kind).copied().unwrap_or_default()
+        match self.handling.get(&kind).copied().unwrap_or(kind.default_handling()) {
+            Handling::Redact if !kind.is_a_value() => Handling::KeepLocal,
+            handling => handling,
+        }
     }
 }
 
@@ -151,6 +134,8 @@ impl GuardPolicy {
 pub enum Ruling {
     /// May go anywhere.
     Free,
+    /// May go anywhere, and outside this machine only with placeholders in place of what was found.
+    FreeRedacted,
     /// Stays on this machine, because the request asked for privacy.
     KeepAsAsked,
     /// Stays on this machine, because of what was found.
@@ -173,10 +158,16 @@ impl Verdict {
     #[must_use]
     pub const fn permits(&self, reach: Reach) -> bool {
         match (self.ruling, reach) {
-            (Ruling::Free, _) => true,
+            (Ruling::Free | Ruling::FreeRedacted, _) => true,
             (Ruling::KeepAsAsked | Ruling::KeepAsFound, Reach::Inside) => true,
             (Ruling::KeepAsAsked | Ruling::KeepAsFound, Reach::Outside) | (Ruling::Refuse, _) => false,
         }
+    }
+
+    /// How many findings a placeholder stands for outside this machine.
+    #[must_use]
+    pub fn redacted(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.redacted).count()
     }
 }
 
@@ -185,11 +176,16 @@ impl Verdict {
 pub struct Guarded {
     prompt: Arc<Prompt>,
     verdict: Arc<Verdict>,
+    /// What leaves in its place, where something is redacted.
+    redacted: Option<Redacted>,
 }
 
 /// A prompt that may leave this machine. Only [`Guarded::clear`] makes one.
 #[derive(Clone, Debug)]
-pub struct Cleared(Arc<Prompt>);
+pub struct Cleared {
+    prompt: Arc<Prompt>,
+    restorer: Option<Restorer>,
+}
 
 /// The guard keeps the prompt from leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -201,24 +197,31 @@ impl Guarded {
     #[must_use]
     pub fn inspect(prompt: Arc<Prompt>, privacy: Privacy, policy: &GuardPolicy) -> Self {
         let mut findings = Vec::new();
+        let mut handlings = Vec::new();
         for (message, text) in prompt.every_text() {
-            patterns::scan(&text, |kind, start, end| {
-                if policy.of(kind) != Handling::Allow {
-                    findings.push(Finding { kind, message, start, end });
-                }
+            look(&prompt, message, &text, policy, |finding, handling| {
+                findings.push(finding);
+                handlings.push(handling);
             });
         }
-        let any = |handling| findings.iter().any(|finding| policy.of(finding.kind) == handling);
+        let any = |handling| handlings.contains(&handling);
+        let mut redacted = None;
         let ruling = if any(Handling::Refuse) {
             Ruling::Refuse
         } else if privacy == Privacy::High {
             Ruling::KeepAsAsked
         } else if any(Handling::KeepLocal) {
             Ruling::KeepAsFound
+        } else if any(Handling::Redact) {
+            redacted = without(&prompt, policy);
+            if redacted.is_some() { Ruling::FreeRedacted } else { Ruling::KeepAsFound }
         } else {
             Ruling::Free
         };
-        Self { prompt, verdict: Arc::new(Verdict { findings, ruling }) }
+        for (finding, handling) in findings.iter_mut().zip(handlings) {
+            finding.redacted = redacted.is_some() && handling == Handling::Redact;
+        }
+        Self { prompt, verdict: Arc::new(Verdict { findings, ruling }), redacted }
     }
 
     /// The prompt, for clients of backends that are inside.
@@ -233,21 +236,92 @@ impl Guarded {
         &self.verdict
     }
 
-    /// The prompt for a client of an outside backend.
+    /// The prompt for a client of an outside backend, with placeholders where the policy wants them.
     ///
     /// # Errors
     ///
     /// [`Withheld`] if the ruling keeps it on this machine.
     pub fn clear(&self) -> Result<Cleared, Withheld> {
-        if self.verdict.permits(Reach::Outside) { Ok(Cleared(Arc::clone(&self.prompt))) } else { Err(Withheld) }
+        match (self.verdict.ruling, &self.redacted) {
+            (Ruling::Free, None) => Ok(Cleared { prompt: Arc::clone(&self.prompt), restorer: None }),
+            (Ruling::FreeRedacted, Some(redacted)) => {
+                Ok(Cleared { prompt: Arc::clone(&redacted.prompt), restorer: Some(Restorer::new(redacted)) })
+            }
+            _ => Err(Withheld),
+        }
     }
+}
+
+/// Calls `found` with every finding in one text of a prompt that is looked for under a policy, and what to do about it.
+fn look(prompt: &Prompt, message: usize, text: &str, policy: &GuardPolicy, mut found: impl FnMut(Finding, Handling)) {
+    let mut tell = |kind, start, end, why, detail| match policy.of(kind) {
+        Handling::Allow => {}
+        handling => found(Finding { why, detail, ..Finding::new(kind, message, start, end) }, handling),
+    };
+    // Of findings that overlap only one is told: those of each handling by themselves, so that none hides a stricter one.
+    for handling in [Handling::Refuse, Handling::KeepLocal, Handling::Redact, Handling::Warn] {
+        let wanted = |kind| policy.of(kind) == handling;
+        detect::scan(text, wanted, |hit| tell(hit.kind, hit.start, hit.end, hit.why, hit.detail));
+    }
+    // What a prompt is about is said by whoever asks, and by what tools bring from outside. The instructions above a
+    // conversation speak of such things to guard against them.
+    if prompt.messages.get(message).is_some_and(|message| message.role == Role::User) {
+        intent::scan(text, |kind, start, end, why| tell(kind, start, end, why, ""));
+    }
+    policy.named.scan(text, |intent, start, end| {
+        if intent.handling != Handling::Allow {
+            let name = Some(Arc::from(intent.name.as_str()));
+            found(Finding { name, ..Finding::new(FindingKind::Named, message, start, end) }, intent.handling);
+        }
+    });
+}
+
+/// The prompt without what is to be redacted. `None` if something that must not leave is still found in it: the prompt
+/// then stays here.
+fn without(prompt: &Prompt, policy: &GuardPolicy) -> Option<Redacted> {
+    let texts = prompt.every_text();
+    let mut spans: Vec<(usize, FindingKind, usize, usize)> = Vec::new();
+    for (place, (message, text)) in texts.iter().enumerate() {
+        look(prompt, *message, text, policy, |finding, handling| {
+            if handling == Handling::Redact {
+                let end = redact::whole_end(finding.kind, text, finding.start, finding.end);
+                spans.push((place, finding.kind, finding.start, end));
+            }
+        });
+    }
+    let value = |(place, kind, start, end): &(usize, FindingKind, usize, usize)| {
+        let value = texts.get(*place)?.1.get(*start..*end)?;
+        Some(Secret { kind: *kind, value })
+    };
+    // Where findings overlap, what they cover together is one value, and each of them another that may stand elsewhere.
+    let merged = redact::merged(&spans);
+    let secrets: Vec<Secret<'_>> = merged.iter().chain(&spans).filter_map(value).collect();
+    let size: usize = secrets.iter().map(|secret| secret.value.len()).sum();
+    if size > redact::MOST_BYTES || secrets.iter().any(Secret::may_go_on) {
+        return None;
+    }
+    let redacted = redact::redact(prompt, &secrets)?;
+    let mut left = false;
+    for (message, text) in redacted.prompt.every_text() {
+        look(&redacted.prompt, message, &text, policy, |finding, handling| {
+            let value = text.get(finding.start..finding.end).unwrap_or_default();
+            left |= handling != Handling::Warn && !redact::is_placeholder(&redacted.table, value);
+        });
+    }
+    (!left).then_some(redacted)
 }
 
 impl Cleared {
     /// The prompt.
     #[must_use]
     pub fn prompt(&self) -> &Prompt {
-        &self.0
+        &self.prompt
+    }
+
+    /// What puts the values back into the answer, where something was redacted.
+    #[must_use]
+    pub const fn restorer(&self) -> Option<&Restorer> {
+        self.restorer.as_ref()
     }
 }
 
@@ -266,10 +340,14 @@ mod tests {
         assert_eq!(ruling("hello", Privacy::Standard, &default), Ruling::Free);
         assert_eq!(ruling("hello", Privacy::High, &default), Ruling::KeepAsAsked);
         assert_eq!(ruling(mail, Privacy::Standard, &default), Ruling::KeepAsFound);
-        for (handling, expected) in
-            [(Handling::Allow, Ruling::Free), (Handling::Warn, Ruling::Free), (Handling::Refuse, Ruling::Refuse)]
-        {
-            let policy = GuardPolicy { handling: BTreeMap::from([(FindingKind::Email, handling)]) };
+        for (handling, expected) in [
+            (Handling::Allow, Ruling::Free),
+            (Handling::Warn, Ruling::Free),
+            (Handling::Redact, Ruling::FreeRedacted),
+            (Handling::Refuse, Ruling::Refuse),
+        ] {
+            let policy =
+                GuardPolicy { handling: BTreeMap::from([(FindingKind::Email, handling)]), ..GuardPolicy::default() };
             assert_eq!(ruling(mail, Privacy::Standard, &policy), expected);
         }
     }
@@ -315,6 +393,50 @@ mod tests {
             ),
         ] {
             assert_eq!(ruling, Ruling::KeepAsFound, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_finding_that_is_only_shown_hides_none_that_must_stay() {
+        let policy = GuardPolicy {
+            handling: BTreeMap::from([(FindingKind::Password, Handling::Warn), (FindingKind::Key, Handling::Warn)]),
+            ..GuardPolicy::default()
+        };
+        let text = "look at https://u:p4ss!x9@host.example/?card=4111111111111111&mail=ada@example.org";
+        assert_eq!(ruling(text, Privacy::Standard, &policy), Ruling::KeepAsFound);
+    }
+
+    #[test]
+    fn what_was_found_in_part_only_is_not_redacted() {
+        let policy =
+            |kind| GuardPolicy { handling: BTreeMap::from([(kind, Handling::Redact)]), ..GuardPolicy::default() };
+        let long = format!("CREDENTIALS_TOKEN=\"{}\"", "aB3-xY9_kQ".repeat(200));
+        assert_eq!(ruling(&long, Privacy::Standard, &policy(FindingKind::Key)), Ruling::KeepAsFound);
+        let head = format!("-----BEGIN {}-----", "PRIVATE KEY");
+        for text in [format!("{head}\nMIIEvQ"), format!("{head}\n").repeat(20_000)] {
+            assert_eq!(ruling(&text, Privacy::Standard, &policy(FindingKind::PrivateKey)), Ruling::KeepAsFound);
+        }
+    }
+
+    #[test]
+    fn the_ids_of_tool_calls_are_looked_at_and_are_nothing_by_themselves() {
+        use super::super::prompt::{Message, Part, Role};
+        let with = |id: &str| {
+            let mut prompt = Prompt::user("hello");
+            let result =
+                Part::ToolResult { call: id.into(), name: "find".into(), content: "none".into(), is_error: false };
+            prompt.messages.push(Message { role: Role::User, parts: vec![result] });
+            Guarded::inspect(Arc::new(prompt), Privacy::Standard, &GuardPolicy::default()).verdict().ruling
+        };
+        assert_eq!(with("lookup:ada@example.org"), Ruling::KeepAsFound);
+        for id in [
+            "call_9aQx3kLmZp0TrVwYb7Dn2HcE",
+            "toolu_01A09q90qw90lq917835lq9",
+            "chatcmpl-tool-5f0c8d1b2e3a4f6789ab0cde12345678",
+            "0197f3a2-6c1e-7d42-9b1a-3f5e8c7d6a90",
+            "function-call-7305821946031275508",
+        ] {
+            assert_eq!(with(id), Ruling::Free, "{id}");
         }
     }
 

@@ -17,6 +17,74 @@ pub fn charge(reserved: Money, cost: Cost) -> Money {
     }
 }
 
+/// How forecasts of costs compare with what was settled, over attempts that ended whole, that had a forecast, and whose cost
+/// is known. Where both are nothing, as with a model that is free, there was nothing to foresee.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forecasts {
+    /// Attempts.
+    pub attempts: u32,
+    /// Sum of what was predicted.
+    pub predicted: Money,
+    /// Sum of what was settled.
+    pub settled: Money,
+    /// Sum of by how much each forecast was off, either way.
+    pub off: Money,
+}
+
+impl Forecasts {
+    /// Compares a forecast with the cost that it came to.
+    pub fn add(&mut self, predicted: Option<Money>, cost: Cost) {
+        let (Some(predicted), Some(settled)) = (predicted, cost.amount.filter(|_| cost.is_settled())) else { return };
+        if predicted == Money::ZERO && settled == Money::ZERO {
+            return;
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        self.predicted += predicted;
+        self.settled += settled;
+        self.off += Money(predicted.0.saturating_sub(settled.0).saturating_abs());
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self {
+            attempts: self.attempts.saturating_add(other.attempts),
+            predicted: self.predicted + other.predicted,
+            settled: self.settled + other.settled,
+            off: self.off + other.off,
+        }
+    }
+
+    /// By how much forecasts are off, in percent of what was settled; `None` where nothing was.
+    #[must_use]
+    pub fn error_percent(&self) -> Option<f64> {
+        self.of_settled(self.off)
+    }
+
+    /// By how much forecasts lie above what was settled, in percent of it; below zero where they lie under it, `None` where
+    /// nothing was settled.
+    #[must_use]
+    pub fn bias_percent(&self) -> Option<f64> {
+        self.of_settled(self.predicted).map(|percent| percent - 100.0)
+    }
+
+    fn of_settled(&self, amount: Money) -> Option<f64> {
+        (self.settled > Money::ZERO).then(|| amount.as_usd() / self.settled.as_usd() * 100.0)
+    }
+
+    /// Error and bias in words: `within 12 %, 3 % low`; `None` where nothing was settled.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let (error, bias) = (self.error_percent()?, self.bias_percent()?);
+        let leans = match bias.round() {
+            0.0 => String::new(),
+            low if low < 0.0 => format!(", {:.0} % low", -low),
+            high => format!(", {high:.0} % high"),
+        };
+        Some(format!("within {error:.0} %{leans}"))
+    }
+}
+
 /// What a tier or a model has cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Book {
@@ -34,6 +102,8 @@ pub struct Book {
     pub input_tokens: u64,
     /// Output tokens reported.
     pub output_tokens: u64,
+    /// How forecasts compare with what was settled.
+    pub forecasts: Forecasts,
 }
 
 impl Book {
@@ -67,6 +137,7 @@ impl Book {
             attempts: self.attempts.saturating_add(other.attempts),
             input_tokens: self.input_tokens.saturating_add(other.input_tokens),
             output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            forecasts: self.forecasts.with(&other.forecasts),
         }
     }
 
@@ -81,6 +152,8 @@ impl Book {
             attempts: self.attempts.saturating_sub(part.attempts),
             input_tokens: self.input_tokens.saturating_sub(part.input_tokens),
             output_tokens: self.output_tokens.saturating_sub(part.output_tokens),
+            // Limits have nothing to do with forecasts, and only for limits something is taken off.
+            forecasts: Forecasts::default(),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::tier::Tier;
 use super::time::Timestamp;
 use super::usage::Usage;
 
-pub use book::{Book, charge};
+pub use book::{Book, Forecasts, charge};
 pub use budget::{Action, Budget, Day, Month, Period, Scope, Short};
 pub use hours::Hour;
 

@@ -21,6 +21,30 @@ fn reservations_count_against_the_limit_until_they_settle() {
 }
 
 #[test]
+fn forecasts_are_compared_with_what_was_settled_and_with_nothing_else() {
+    let priced = |amount| Cost::known(Money(amount), CostBasis::Priced);
+    let mut forecasts = Forecasts::default();
+    // What had no forecast, what is not settled, and what was free on both sides say nothing.
+    forecasts.add(None, priced(100));
+    forecasts.add(Some(Money(100)), Cost::known(Money(70), CostBasis::Estimated));
+    forecasts.add(Some(Money(100)), Cost::UNKNOWN);
+    forecasts.add(Some(Money::ZERO), priced(0));
+    assert_eq!((forecasts, forecasts.words()), (Forecasts::default(), None));
+    forecasts.add(Some(Money(80)), priced(100));
+    forecasts.add(Some(Money(110)), Cost::known(Money(100), CostBasis::Timed));
+    assert_eq!(forecasts, Forecasts { attempts: 2, predicted: Money(190), settled: Money(200), off: Money(30) });
+    assert_eq!(forecasts.words().as_deref(), Some("within 15 %, 5 % low"));
+    let twice = forecasts.with(&forecasts);
+    assert_eq!((twice.attempts, twice.words()), (4, forecasts.words()));
+    forecasts.add(Some(Money(200)), Cost::known(Money(100), CostBasis::Reported));
+    assert_eq!(forecasts.words().as_deref(), Some("within 43 %, 30 % high"));
+    // What was thought to cost something and cost nothing has no percentage.
+    let mut free = Forecasts::default();
+    free.add(Some(Money(5)), priced(0));
+    assert_eq!((free.attempts, free.words()), (1, None));
+}
+
+#[test]
 fn an_unknown_cost_is_counted_as_unknown_not_as_nothing() {
     let mut spend = spend(100);
     spend.settle(&purpose(Tier::Frontier), Money::ZERO, Cost::UNKNOWN, None, Timestamp(1));

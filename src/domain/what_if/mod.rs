@@ -1,6 +1,8 @@
-//! What a change of the fleet would do to the traffic: [`decide`] over the requests that passed
-//! lately, on the fleet as it is and on the fleet as it would be. Nothing is sent, and no prompt is needed.
+//! What a change would do to the traffic: [`decide`] over the same requests twice, as things are and as they would be.
+//! [`foresee`] asks it of a change of the fleet and of what passed lately, [`replay`](replay()) of another configuration and
+//! of any record. Nothing is sent, and no prompt is needed.
 
+mod replay;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -16,9 +18,12 @@ use super::fleet::{Admin, AdminState, Fleet, Pin, PinScope};
 use super::latency::Percentiles;
 use super::money::Money;
 use super::policy::Policy;
-use super::privacy::Reach;
+use super::privacy::{Reach, Ruling};
 use super::tier::Target;
 use super::time::Timestamp;
+
+pub use replay::{Twice, carried, replay, ruled};
+pub use words::share;
 
 /// Requests that are looked at, at most: enough for a share, few enough to decide twice within a few milliseconds.
 pub const REQUESTS: usize = 500;
@@ -112,8 +117,24 @@ pub struct Totals {
     pub unpriced: u32,
     /// The same per hour, at the pace of these requests; `None` where they span too short a time for a rate.
     pub cost_per_hour: Option<Money>,
+    /// Half of them are expected to see their first token within this many milliseconds, by the slower end of what each of
+    /// their models takes.
+    pub first_token_p50_ms: Option<u32>,
     /// Nineteen in twenty of them are expected to see their first token within this many milliseconds.
     pub first_token_p95_ms: Option<u32>,
+}
+
+/// Requests that the guard keeps on this machine, or that asked for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Private {
+    /// Those that stay as things are.
+    pub requests: u32,
+    /// Those of them that would go outside: none, unless the guard itself is another one.
+    pub let_out: u32,
+    /// Those of these that would go with placeholders in place of what was found.
+    pub redacted: u32,
+    /// Requests that may leave as things are, and that the other guard would keep.
+    pub kept: u32,
 }
 
 /// What a change would do.
@@ -121,7 +142,7 @@ pub struct Totals {
 pub struct Foreseen {
     /// Requests that were looked at.
     pub requests: u32,
-    /// How long ago the oldest of them was.
+    /// The time that they span: up to the present where they are of late, up to the newest of them in a replay.
     pub span: Duration,
     /// Those that would go elsewhere, most first.
     pub moves: Vec<Move>,
@@ -129,6 +150,8 @@ pub struct Foreseen {
     pub lost: Vec<Loss>,
     /// Those that nobody can serve now and somebody could then.
     pub gained: u32,
+    /// Those that are to stay on this machine.
+    pub private: Private,
     /// As it is.
     pub before: Totals,
     /// As it would be.
@@ -149,6 +172,15 @@ impl Foreseen {
     }
 }
 
+/// A fleet, and the policy that it is used by.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// The policy.
+    pub policy: &'a Policy,
+}
+
 /// Looks ahead. `recent` has what was asked and when, newest first; what is older than [`WINDOW`] or beyond [`REQUESTS`] is
 /// left out.
 #[must_use]
@@ -160,36 +192,91 @@ pub fn foresee<'a>(
     now: Timestamp,
 ) -> Foreseen {
     let changed = change.applied(fleet, now);
-    let (mut before, mut after) = (Tally::default(), Tally::default());
-    let mut moves: BTreeMap<(String, String), u32> = BTreeMap::new();
-    let mut lost: BTreeMap<String, u32> = BTreeMap::new();
-    let mut foreseen = Foreseen::default();
+    let (before, after) = (Setting { fleet, policy }, Setting { fleet: &changed, policy });
+    let mut comparison = Comparison::new(before, after, nearest, now);
+    let mut oldest = now;
     for (at, matter) in recent.into_iter().take(REQUESTS).take_while(|(at, _)| now.since(*at) <= WINDOW) {
-        foreseen.requests += 1;
-        foreseen.span = foreseen.span.max(now.since(at));
-        let (is, would) = (decide(matter, fleet, policy, now), decide(matter, &changed, policy, now));
-        before.count(is.chosen());
-        after.count(would.chosen());
-        match (is.chosen(), would.chosen()) {
-            (Some(from), Some(to)) => {
-                if let Some(names) = names(from, to) {
-                    *moves.entry(names).or_default() += 1;
-                }
-            }
-            (Some(_), None) => {
-                let why = would.obstacle().map_or_else(|| "there is no backend".to_owned(), ToString::to_string);
-                *lost.entry(format!("{}{why}", bound_to(&matter))).or_default() += 1;
-            }
-            (None, Some(_)) => foreseen.gained += 1,
-            (None, None) => {}
+        oldest = oldest.min(at);
+        comparison.decide_twice(matter, matter);
+    }
+    comparison.end(now.since(oldest))
+}
+
+/// How the two ends of a way are called, where they differ.
+type Names = fn(&Candidate, &Candidate) -> Option<(String, String)>;
+
+/// Requests being decided twice, and what has come of it so far.
+struct Comparison<'a> {
+    settings: [Setting<'a>; 2],
+    names: Names,
+    now: Timestamp,
+    tallies: [Tally; 2],
+    moves: BTreeMap<(String, String), u32>,
+    lost: BTreeMap<String, u32>,
+    foreseen: Foreseen,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(before: Setting<'a>, after: Setting<'a>, names: Names, now: Timestamp) -> Self {
+        Self {
+            settings: [before, after],
+            names,
+            now,
+            tallies: Default::default(),
+            moves: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            foreseen: Foreseen::default(),
         }
     }
-    foreseen.moves = moves.into_iter().map(|((from, to), requests)| Move { from, to, requests }).collect();
-    foreseen.moves.sort_by_key(|one| std::cmp::Reverse(one.requests));
-    foreseen.lost = lost.into_iter().map(|(why, requests)| Loss { why, requests }).collect();
-    foreseen.lost.sort_by_key(|one| std::cmp::Reverse(one.requests));
-    (foreseen.before, foreseen.after) = (before.totals(foreseen.span), after.totals(foreseen.span));
-    foreseen
+
+    /// The same request as it is looked upon before and after: the guard may think otherwise of it.
+    fn decide_twice(&mut self, before: Matter<'_>, after: Matter<'_>) {
+        let [is, would] = &self.settings;
+        let (is, would) =
+            (decide(before, is.fleet, is.policy, self.now), decide(after, would.fleet, would.policy, self.now));
+        let chosen = [is.chosen(), would.chosen()];
+        self.foreseen.requests += 1;
+        for (tally, chosen) in self.tallies.iter_mut().zip(chosen) {
+            tally.count(chosen);
+        }
+        match chosen {
+            [Some(from), Some(to)] => {
+                if let Some(names) = (self.names)(from, to) {
+                    *self.moves.entry(names).or_default() += 1;
+                }
+            }
+            [Some(_), None] => {
+                let why = would.obstacle().map_or_else(|| "there is no backend".to_owned(), ToString::to_string);
+                *self.lost.entry(format!("{}{why}", bound_to(&after))).or_default() += 1;
+            }
+            [None, Some(_)] => self.foreseen.gained += 1,
+            [None, None] => {}
+        }
+        let private = &mut self.foreseen.private;
+        let stays = [before, after].map(|matter| !matter.verdict.permits(Reach::Outside));
+        private.requests += u32::from(stays[0]);
+        private.kept += u32::from(!stays[0] && stays[1]);
+        let goes_out = || chosen[1].is_some_and(|to| reach(self.settings[1].fleet, to) == Reach::Outside);
+        let is_let_out = stays[0] && goes_out();
+        private.let_out += u32::from(is_let_out);
+        private.redacted += u32::from(is_let_out && after.verdict.ruling == Ruling::FreeRedacted);
+    }
+
+    fn end(self, span: Duration) -> Foreseen {
+        let [before, after] = self.tallies.map(|tally| tally.totals(span));
+        let mut moves: Vec<Move> =
+            self.moves.into_iter().map(|((from, to), requests)| Move { from, to, requests }).collect();
+        moves.sort_by_key(|one| std::cmp::Reverse(one.requests));
+        let mut lost: Vec<Loss> = self.lost.into_iter().map(|(why, requests)| Loss { why, requests }).collect();
+        lost.sort_by_key(|one| std::cmp::Reverse(one.requests));
+        Foreseen { span, moves, lost, before, after, ..self.foreseen }
+    }
+}
+
+/// Whether a prompt that goes there leaves this machine. What the fleet does not know is somewhere else.
+fn reach(fleet: &Fleet, to: &Candidate) -> Reach {
+    let found = fleet.backend(&to.backend).and_then(|backend| Some(backend.reach_of(backend.model(&to.model)?)));
+    found.unwrap_or(Reach::Outside)
 }
 
 /// What kept a request to those few that could serve it, so that nobody can stand in.
@@ -209,7 +296,7 @@ fn bound_to(matter: &Matter<'_>) -> &'static str {
 }
 
 /// From where to where, at the first level at which the two differ; `None` where they do not.
-fn names(from: &Candidate, to: &Candidate) -> Option<(String, String)> {
+fn nearest(from: &Candidate, to: &Candidate) -> Option<(String, String)> {
     if from.tier != to.tier {
         return Some((from.tier.to_string(), to.tier.to_string()));
     }
@@ -239,9 +326,11 @@ impl Tally {
     fn totals(self, span: Duration) -> Totals {
         let millis = i128::try_from(span.as_millis()).unwrap_or(i128::MAX);
         let hourly = || i64::try_from(i128::from(self.totals.cost.0) * 3_600_000 / millis).ok().map(Money);
+        let first_tokens = Percentiles::of(self.first_tokens);
         Totals {
             cost_per_hour: if span >= SHORTEST_SPAN { hourly() } else { None },
-            first_token_p95_ms: Percentiles::of(self.first_tokens).map(|found| found.p95),
+            first_token_p50_ms: first_tokens.map(|found| found.p50),
+            first_token_p95_ms: first_tokens.map(|found| found.p95),
             ..self.totals
         }
     }

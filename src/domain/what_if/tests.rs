@@ -1,5 +1,7 @@
 //! What a change would do to traffic, over a fleet of one backend per tier.
 
+mod replay;
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -73,7 +75,7 @@ impl Asked {
 
     fn matter(&self) -> Matter<'_> {
         let Self { caller, constraints, analysis, verdict, .. } = self;
-        Matter { request: RequestId(Uuid::nil()), caller, constraints, analysis, verdict }
+        Matter { request: RequestId(Uuid::nil()), caller, constraints, analysis, verdict, chance: 1.0 }
     }
 }
 

@@ -56,9 +56,53 @@ impl Foreseen {
             sentences.push(format!("  {} that would fail now would be served", self.gained));
         }
         sentences.push(self.cost());
-        let first_token = |totals: &Totals| totals.first_token_p95_ms.map_or_else(|| "-".to_owned(), time);
-        sentences.push(format!("first token p95 {}, then {}", first_token(&self.before), first_token(&self.after)));
+        sentences.push(first_token("p95", [&self.before, &self.after].map(|totals| totals.first_token_p95_ms)));
         sentences
+    }
+
+    /// What a replay says beside its table of ways, one sentence a line: what could not be served, what it would cost, how soon
+    /// answers would begin, and what becomes of private prompts.
+    #[must_use]
+    pub fn replayed(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        sentences.extend(self.lost.iter().map(|loss| format!("{} would fail: {}", loss.requests, loss.why)));
+        if self.gained > 0 {
+            sentences.push(format!("{} that fail under the present configuration would be served", self.gained));
+        }
+        sentences.push(format!("{}{}", self.cost_in_all(), self.difference().unwrap_or_default()));
+        let both = [&self.before, &self.after];
+        sentences.push(first_token("p50", both.map(|totals| totals.first_token_p50_ms)));
+        sentences.push(first_token("p95", both.map(|totals| totals.first_token_p95_ms)));
+        sentences.push(self.private());
+        if self.private.kept > 0 {
+            sentences.push(format!("{} that may leave now would stay on this machine", self.private.kept));
+        }
+        sentences
+    }
+
+    /// How many requests there are, and over what time: `120 requests over 14 min`.
+    #[must_use]
+    pub fn looked_at(&self) -> String {
+        match (self.requests, self.span) {
+            (1, _) => "1 request".to_owned(),
+            (count, Duration::ZERO) => format!("{count} requests"),
+            (count, span) => format!("{count} requests over {}", coarse(span)),
+        }
+    }
+
+    fn private(&self) -> String {
+        match (self.private.requests, self.private.let_out) {
+            (0, _) => "no private prompts among them".to_owned(),
+            (1, 0) => "the one private prompt would not leave this machine".to_owned(),
+            (all, 0) => format!("none of the {all} private prompts would leave this machine"),
+            (all, out) => {
+                let redacted = match self.private.redacted {
+                    0 => String::new(),
+                    some => format!(", {some} of them with placeholders for what was found"),
+                };
+                format!("{out} of {all} private prompts would LEAVE this machine{redacted}: the new guard allows it")
+            }
+        }
     }
 
     /// From where to where, with counts and shares, one below the other.
@@ -86,8 +130,30 @@ impl Foreseen {
         if let (Some(now), Some(then)) = (before.cost_per_hour, after.cost_per_hour) {
             return format!("their cost {}, then {}", amount(now, "/h", before), amount(then, "/h", after));
         }
+        self.cost_in_all()
+    }
+
+    fn cost_in_all(&self) -> String {
+        let (before, after) = (&self.before, &self.after);
         format!("their cost in all {}, then {}", amount(before.cost, "", before), amount(after.cost, "", after))
     }
+
+    /// By how much it would be more or less, in percent; nothing where that cannot be said: where a price is not known, where
+    /// not the same requests are served, or where there was no cost before.
+    fn difference(&self) -> Option<String> {
+        let (before, after) = (&self.before, &self.after);
+        let comparable = before.unpriced == 0 && after.unpriced == 0 && before.served == after.served;
+        if !comparable || before.cost <= Money::ZERO {
+            return None;
+        }
+        let percent = (after.cost.as_usd() / before.cost.as_usd() - 1.0) * 100.0;
+        Some(format!(" ({percent:+.0} %)"))
+    }
+}
+
+fn first_token(percentile: &str, both: [Option<u32>; 2]) -> String {
+    let [before, after] = both.map(|found| found.map_or_else(|| "-".to_owned(), time));
+    format!("first token {percentile} {before}, then {after}")
 }
 
 /// A predicted amount. What is not known is counted beside it, and never shown as nothing.
@@ -102,7 +168,9 @@ fn amount(money: Money, per: &str, totals: &Totals) -> String {
     format!("{about}{known}{per}{unknown}")
 }
 
-fn share(part: u32, of: u32) -> String {
+/// A part of a whole, in whole percent: `26 %`, and `<1 %` for what is less than half of one.
+#[must_use]
+pub fn share(part: u32, of: u32) -> String {
     let of = u64::from(of.max(1));
     match (u64::from(part) * 100 + of / 2) / of {
         0 => "<1 %".to_owned(),
@@ -110,10 +178,16 @@ fn share(part: u32, of: u32) -> String {
     }
 }
 
+/// Minutes up to two hours, hours up to two days.
+const HOURS_FROM: u64 = 120 * 60;
+const DAYS_FROM: u64 = 48 * 3_600;
+
 fn coarse(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
-        seconds => format!("{} min", (seconds + 30) / 60),
+        seconds @ 120..HOURS_FROM => format!("{} min", (seconds + 30) / 60),
+        seconds @ HOURS_FROM..DAYS_FROM => format!("{} h", (seconds + 1_800) / 3_600),
+        seconds => format!("{} days", (seconds + 43_200) / 86_400),
     }
 }
 
@@ -123,7 +197,7 @@ fn time(millis: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Loss, Move};
+    use super::super::{Loss, Move, Private};
     use super::*;
 
     fn way(from: &str, to: &str, requests: u32) -> Move {
@@ -149,6 +223,7 @@ mod tests {
             gained: 0,
             before: totals(120, 1.2, 1_900),
             after: totals(118, 2.1, 3_100),
+            ..Foreseen::default()
         }
     }
 
@@ -190,6 +265,35 @@ mod tests {
         let sentences = foreseen.sentences();
         assert!(sentences.contains(&"their cost ~$1.20/h + 4 unknown, then unknown".to_owned()), "{sentences:?}");
         assert!(sentences.contains(&"first token p95 1.9 s, then 90 ms".to_owned()), "{sentences:?}");
+    }
+
+    #[test]
+    fn a_replay_tells_failures_cost_time_and_what_becomes_of_private_prompts() {
+        let told = Foreseen { private: Private { requests: 3, ..Private::default() }, ..foreseen() };
+        let expected = [
+            "2 would fail: 1 finding must stay on this machine",
+            "their cost in all ~$0.300, then ~$0.525",
+            "first token p50 -, then -",
+            "first token p95 1.9 s, then 3.1 s",
+            "none of the 3 private prompts would leave this machine",
+        ];
+        assert_eq!(told.replayed(), expected, "no percentage, since not the same requests are served");
+        let same = Totals { served: 120, ..foreseen().after };
+        let sentences = Foreseen { lost: Vec::new(), after: same, ..told.clone() }.replayed();
+        assert_eq!(sentences[0], "their cost in all ~$0.300, then ~$0.525 (+75 %)");
+        let out = Foreseen { private: Private { requests: 3, let_out: 2, redacted: 1, kept: 1 }, ..told };
+        let sentences = out.replayed();
+        let leaves =
+            "2 of 3 private prompts would LEAVE this machine, 1 of them with placeholders for what was found: ";
+        assert!(sentences[4].starts_with(leaves), "{sentences:?}");
+        assert_eq!(sentences[5], "1 that may leave now would stay on this machine");
+    }
+
+    #[test]
+    fn spans_are_told_in_the_unit_that_fits() {
+        for (seconds, words) in [(90, "90 s"), (840, "14 min"), (7_200, "2 h"), (172_800, "2 days")] {
+            assert_eq!(coarse(Duration::from_secs(seconds)), words);
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ fn after(millis: u64, text: &str) -> Play {
 
 fn hedging(config: &mut Config) {
     config.policy.hedge = true;
+    // What both may cost is to be known beforehand.
+    config.policy.learning.enabled = false;
     for backend in &mut config.backends {
         backend.spec.timeouts.first_token = Timer::Set(Duration::from_secs(10));
     }

@@ -5,6 +5,9 @@ use std::future::IntoFuture;
 use super::{ANSWER_COST, Bench};
 use crate::domain::failure::FailureClass;
 use crate::domain::money::Money;
+use crate::domain::prompt::Prompt;
+use crate::domain::request::Constraints;
+use crate::domain::spend::Forecasts;
 use crate::domain::tier::Tier;
 use crate::engine::CallError;
 use crate::provider::Event;
@@ -25,6 +28,24 @@ async fn an_answer_costs_its_usage_times_its_price() {
     let reply = bench.engine.claude("hi").await.expect("claude answers");
     assert_eq!(reply.ending.cost.amount, Some(ANSWER_COST));
     settled(&bench, |spend| spend.session_total() == ANSWER_COST && spend.reserved == Money::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_predicted_is_compared_with_what_was_settled_for_whole_answers_alone() {
+    let cut = vec![Step::Yield(Event::Text("12345678".into())), Step::Fail(FailureClass::Truncated)];
+    let claude = Scripted::new([Play::answer("ok"), Play::Steps(cut)]);
+    let bench = Bench::new(claude, ok(), ok(), ok());
+    let (prompt, demands) = (Prompt::user("hi"), Constraints { tier: Some(Tier::Claude), ..Constraints::default() });
+    let predicted = bench.engine.explain(&prompt, &demands, &"test".into()).chosen().and_then(|one| one.estimate.cost);
+    bench.engine.claude("hi").await.expect("claude answers");
+    assert!(bench.engine.claude("hi").await.is_err());
+    settled(&bench, |spend| spend.session[Tier::Claude.index()].attempts == 2).await;
+    let snapshot = bench.engine.snapshot();
+    let mut claude = snapshot.fleet.of_tier(Tier::Claude).flat_map(|backend| &backend.models);
+    let forecasts = claude.find(|model| model.book.attempts > 0).expect("it was used").book.forecasts;
+    let predicted = predicted.expect("its price is known");
+    let off = Money((predicted.0 - ANSWER_COST.0).abs());
+    assert_eq!(forecasts, Forecasts { attempts: 1, predicted, settled: ANSWER_COST, off });
 }
 
 #[tokio::test(start_paused = true)]

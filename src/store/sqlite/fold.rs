@@ -8,6 +8,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::{count, of_word, word};
 use crate::domain::id::{ModelId, RequestId};
+use crate::domain::learning::Kind;
 use crate::domain::money::Money;
 use crate::domain::spend::{Book, Day, Hour};
 use crate::domain::time::Timestamp;
@@ -51,16 +52,24 @@ pub(super) async fn fold(
             Record::Pins { at, .. } => state(&mut transaction, owner, "pins", *at, record).await?,
             Record::DailyLimit { at, .. } => state(&mut transaction, owner, "daily limit", *at, record).await?,
             Record::Holds { at, .. } => state(&mut transaction, owner, "holds", *at, record).await?,
-            Record::Judged { request, backend, model, judgement, at } => {
+            Record::Billed { at, .. } => state(&mut transaction, owner, "billed", *at, record).await?,
+            Record::Forget { tier, model, task, at } => {
+                let part = |part: Option<String>| part.unwrap_or_else(|| "any".to_owned());
+                let (tier, task) = (part(tier.map(|tier| tier.to_string())), part(task.map(|task| task.to_string())));
+                let model = part(model.as_ref().map(ToString::to_string));
+                state(&mut transaction, owner, &format!("forget {tier} {task} {model}"), *at, record).await?;
+            }
+            Record::Judged { request, backend, model, judgement, quality, at } => {
                 sqlx::query(
-                    "INSERT INTO judgements (request, at, backend, model, judgement) VALUES ($1, $2, $3, $4, $5)
-                     ON CONFLICT (request) DO UPDATE SET at = $2, judgement = $5",
+                    "INSERT INTO judgements (request, at, backend, model, judgement, quality) VALUES ($1, $2, $3, $4, $5, $6)
+                     ON CONFLICT (request) DO UPDATE SET at = $2, judgement = $5, quality = $6",
                 )
                 .bind(request.to_string())
                 .bind(at.0)
                 .bind(backend.as_str())
                 .bind(model.as_str())
                 .bind(word(judgement))
+                .bind(quality)
                 .execute(&mut *transaction)
                 .await?;
             }
@@ -130,8 +139,8 @@ async fn request_ended(connection: &mut SqliteConnection, row: &Ended) -> Result
 
 async fn opened(connection: &mut SqliteConnection, owner: &str, row: &Opened) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO attempts (request, number, owner, at, caller, task, tier, backend, model, reserved, prices)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        "INSERT INTO attempts (request, number, owner, at, caller, task, tier, backend, model, reserved, prices, kind, forecast)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (request, number) DO NOTHING",
     )
     .bind(row.request.to_string())
@@ -145,6 +154,8 @@ async fn opened(connection: &mut SqliteConnection, owner: &str, row: &Opened) ->
     .bind(row.model.as_str())
     .bind(row.reserved.0)
     .bind(&*row.prices)
+    .bind(row.kind.as_ref().and_then(|kind| serde_json::to_string(kind).ok()))
+    .bind(row.forecast)
     .execute(connection)
     .await
     .map(drop)
@@ -161,7 +172,8 @@ async fn settled(connection: &mut SqliteConnection, owner: &str, row: &Settled) 
     sqlx::query(
         "UPDATE attempts SET ended = $3, day = $4, answered = $5, result = $6, status = $7, delivered = $8, counts = $9,
              first_token_ms = $10, total_ms = $11, input = $12, cache_read = $13, cache_write = $14, cache_write_1h = $15,
-             output = $16, reasoning = $17, cost = $18, basis = $19, charged = $20, longest_pause_ms = $21
+             output = $16, reasoning = $17, cost = $18, basis = $19, charged = $20, longest_pause_ms = $21,
+             predicted = $22, served = $23
          WHERE request = $1 AND number = $2",
     )
     .bind(row.opened.request.to_string())
@@ -185,6 +197,8 @@ async fn settled(connection: &mut SqliteConnection, owner: &str, row: &Settled) 
     .bind(word(&row.cost.basis))
     .bind(row.charged.0)
     .bind(row.longest_pause_ms)
+    .bind(row.predicted.map(|cost| cost.0))
+    .bind(row.served.as_ref().map(word))
     .execute(connection)
     .await
     .map(drop)
@@ -259,7 +273,7 @@ pub(super) async fn close(
 ) -> Result<u64, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let rows = sqlx::query(
-        "SELECT request, number, at, caller, task, tier, backend, model, reserved, prices FROM attempts
+        "SELECT request, number, at, caller, task, tier, backend, model, reserved, prices, kind, forecast FROM attempts
          WHERE owner = $1 AND ended IS NULL",
     )
     .bind(owner)
@@ -285,6 +299,12 @@ pub(super) async fn close(
     Ok(rows.len() as u64)
 }
 
+/// What outcomes of an attempt's work are remembered by. What an older program wrote, or a newer one, is not known.
+pub(super) fn kind_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Kind>, sqlx::Error> {
+    let text: Option<String> = row.try_get("kind")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
 /// The beginning of an attempt, from its row.
 pub(super) fn opened_of(row: &sqlx::sqlite::SqliteRow) -> Result<Opened, sqlx::Error> {
     let text = |column: &str| row.try_get::<String, _>(column);
@@ -295,6 +315,8 @@ pub(super) fn opened_of(row: &sqlx::sqlite::SqliteRow) -> Result<Opened, sqlx::E
         at: Timestamp(row.try_get("at")?),
         caller: Arc::from(text("caller")?),
         task: of_word(text("task")?)?,
+        kind: kind_of(row)?,
+        forecast: row.try_get("forecast")?,
         tier: of_word(text("tier")?)?,
         backend: text("backend")?.into(),
         model: ModelId::from(text("model")?),
@@ -367,6 +389,7 @@ impl Sums {
             if !matches!(row.result, End::Answered(_)) {
                 continue;
             }
+            book.forecasts.add(row.predicted, row.cost);
             let measures = [("first_token", row.first_token_ms), ("total", Some(row.total_ms))];
             for (measure, time) in measures.into_iter().filter_map(|(measure, time)| Some((measure, time?))) {
                 let (tier, backend, model) = place();
@@ -380,12 +403,15 @@ impl Sums {
         for ((period, start, tier, backend, model, caller, task), (book, failed)) in self.books {
             sqlx::query(
                 "INSERT INTO sums (period, start, tier, backend, model, caller, task, attempts, failed, unknown, amount,
-                     estimated, charged, input_tokens, output_tokens)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                     estimated, charged, input_tokens, output_tokens, foreseen, foreseen_predicted, foreseen_settled,
+                     foreseen_off)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
                  ON CONFLICT (period, start, tier, backend, model, caller, task) DO UPDATE SET
                      attempts = attempts + $8, failed = failed + $9, unknown = unknown + $10, amount = amount + $11,
                      estimated = estimated + $12, charged = charged + $13, input_tokens = input_tokens + $14,
-                     output_tokens = output_tokens + $15",
+                     output_tokens = output_tokens + $15, foreseen = foreseen + $16,
+                     foreseen_predicted = foreseen_predicted + $17, foreseen_settled = foreseen_settled + $18,
+                     foreseen_off = foreseen_off + $19",
             )
             .bind(period)
             .bind(start)
@@ -402,6 +428,10 @@ impl Sums {
             .bind(book.charged.0)
             .bind(tokens(book.input_tokens))
             .bind(tokens(book.output_tokens))
+            .bind(book.forecasts.attempts)
+            .bind(book.forecasts.predicted.0)
+            .bind(book.forecasts.settled.0)
+            .bind(book.forecasts.off.0)
             .execute(&mut *connection)
             .await?;
         }

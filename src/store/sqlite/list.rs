@@ -283,6 +283,7 @@ fn attempt(row: &SqliteRow) -> Result<KeptAttempt, sqlx::Error> {
         }),
     };
     Ok(KeptAttempt::Settled(Settled {
+        served: row.try_get::<Option<String>, _>("served")?.map(of_word).transpose()?,
         opened,
         ended: Timestamp(ended),
         day: Day(row.try_get("day")?),
@@ -299,6 +300,7 @@ fn attempt(row: &SqliteRow) -> Result<KeptAttempt, sqlx::Error> {
             basis: of_word(row.try_get("basis")?)?,
         },
         charged: Money(row.try_get("charged")?),
+        predicted: row.try_get::<Option<i64>, _>("predicted")?.map(Money),
     }))
 }
 

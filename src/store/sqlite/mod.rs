@@ -20,7 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use super::StoreError;
-use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Paced, Sum, Wish};
+use super::database::{Asked, By, Database, Each, Filter, Kept, KeptAttempt, KeptRequest, Paced, Said, Sum, Wish};
 use super::record::{AuditRow, Record, TextRow};
 use crate::domain::id::RequestId;
 use crate::domain::money::Money;
@@ -32,7 +32,7 @@ use crate::logging::append_private;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The forms of the file, oldest first. A form that was released never changes: a new one is added.
 const FORMS: [(&str, &str); 2] =
-    [("the ledger", include_str!("schema-1.sql")), ("kept texts", include_str!("schema-2.sql"))];
+    [("the ledger", include_str!("schema-1.sql")), ("kept texts and forecasts", include_str!("schema-2.sql"))];
 
 /// A store in a SQLite file.
 pub struct Sqlite {
@@ -173,6 +173,13 @@ impl Database for Sqlite {
 
     fn wishes(&mut self) -> Asked<'_, Vec<Wish>> {
         Box::pin(async move { read::wishes(&mut self.connection).await.map_err(|error| self.failed(error)) })
+    }
+
+    fn judged(&mut self, since: Timestamp) -> Asked<'_, Vec<Said>> {
+        Box::pin(async move {
+            let said = read::judged(&mut self.connection, since).await;
+            said.map_err(|error| self.failed(error))
+        })
     }
 
     fn touched(&mut self) -> Asked<'_, bool> {

@@ -7,14 +7,17 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::fold::kind_of;
 use super::{count, of_word};
-use crate::domain::id::ModelId;
+use crate::domain::id::{BackendId, ModelId, RequestId};
+use crate::domain::judgement::Judgement;
 use crate::domain::latency::Sample;
+use crate::domain::learning::{Kind, Outcome};
 use crate::domain::money::Money;
-use crate::domain::spend::{Book, Day, Elsewhere, Hour};
+use crate::domain::spend::{Book, Day, Elsewhere, Forecasts, Hour};
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
-use crate::store::database::{Kept, KeptSample, Wish};
+use crate::store::database::{Kept, KeptSample, Said, Wish};
 use crate::store::record::Record;
 
 /// How far back attempts' times are taken up again: as far as the charts go.
@@ -41,6 +44,7 @@ pub(super) async fn kept(connection: &mut SqliteConnection, now: Timestamp) -> R
     .await?;
     let judged = sqlx::query("SELECT backend, model, judgement FROM judgements").fetch_all(&mut *connection).await?;
     Ok(Kept {
+        outcomes: outcomes(connection, now).await?,
         hours: hours(connection, now).await?,
         samples: samples.iter().rev().map(sample).collect::<Result<_, _>>()?,
         judged: judged
@@ -51,6 +55,70 @@ pub(super) async fn kept(connection: &mut SqliteConnection, now: Timestamp) -> R
             })
             .collect::<Result<_, sqlx::Error>>()?,
     })
+}
+
+/// What people have said of answers since a time.
+pub(super) async fn judged(connection: &mut SqliteConnection, since: Timestamp) -> Result<Vec<Said>, sqlx::Error> {
+    let rows = sqlx::query("SELECT request, model, judgement, quality FROM judgements WHERE at >= $1 ORDER BY at")
+        .bind(since.0);
+    let said = |row: &SqliteRow| {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        Ok(Said {
+            request: RequestId(text("request")?.parse().map_err(invalid)?),
+            model: ModelId::from(text("model")?),
+            quality: match row.try_get::<Option<f32>, _>("quality")? {
+                Some(quality) => quality,
+                None => of_word::<Judgement>(text("judgement")?)?.quality(),
+            },
+        })
+    };
+    rows.fetch_all(connection).await?.iter().map(said).collect()
+}
+
+/// How far back outcomes teach: three half-lives, after which an eighth of them is left.
+const OUTCOMES: Duration = Duration::from_secs(90 * 24 * 3600);
+/// As many of them as are taken up, the newest: more would hold up the start.
+const MOST_OUTCOMES: i64 = 20_000;
+
+/// What attempts came to, and what people said of their answers, oldest first.
+pub(super) async fn outcomes(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(BackendId, Outcome)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT attempts.tier, attempts.backend, attempts.model, task, kind, forecast, ended, served, first_token_ms, total_ms, output,
+             judgement, quality
+         FROM attempts LEFT JOIN judgements ON judgements.request = attempts.request
+             AND judgements.model = attempts.model AND answered = 1
+         WHERE ended > $1 AND served IS NOT NULL ORDER BY ended DESC LIMIT $2",
+    )
+    .bind(now.0.saturating_sub(OUTCOMES.as_millis() as i64))
+    .bind(MOST_OUTCOMES)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().rev().map(outcome).collect()
+}
+
+fn outcome(row: &SqliteRow) -> Result<(BackendId, Outcome), sqlx::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let served = of_word(text("served")?)?;
+    let task = of_word(text("task")?)?;
+    let judgement: Option<String> = row.try_get("judgement")?;
+    let judged = judgement.map(of_word::<Judgement>).transpose()?.map(Judgement::quality);
+    let output: Option<i64> = row.try_get("output")?;
+    let outcome = Outcome {
+        kind: kind_of(row)?.unwrap_or_else(|| Kind::of_task(task)),
+        tier: of_word(text("tier")?)?,
+        model: ModelId::from(text("model")?),
+        served,
+        quality: row.try_get::<Option<f32>, _>("quality")?.or(judged),
+        first_token_ms: row.try_get("first_token_ms")?,
+        total_ms: row.try_get("total_ms")?,
+        output_tokens: output.map(count),
+        forecast_tokens: row.try_get("forecast")?,
+        at: Timestamp(row.try_get("ended")?),
+    };
+    Ok((text("backend")?.into(), outcome))
 }
 
 fn sample(row: &SqliteRow) -> Result<KeptSample, sqlx::Error> {
@@ -97,6 +165,7 @@ async fn hours(connection: &mut SqliteConnection, now: Timestamp) -> Result<VecD
     Ok(hours.into_values().filter(|hour| hour.total() > Money::ZERO).collect())
 }
 
+/// A book, without its forecasts.
 pub(super) fn book(row: &SqliteRow, suffix: &str) -> Result<Book, sqlx::Error> {
     let number = |column: &str| row.try_get::<i64, _>(format!("{column}{suffix}").as_str());
     Ok(Book {
@@ -107,6 +176,7 @@ pub(super) fn book(row: &SqliteRow, suffix: &str) -> Result<Book, sqlx::Error> {
         attempts: count(number("attempts")?),
         input_tokens: count(number("input_tokens")?),
         output_tokens: count(number("output_tokens")?),
+        forecasts: Forecasts::default(),
     })
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::count;
 use super::list::named;
 use super::read::book;
 use crate::domain::money::Money;
-use crate::domain::spend::{Book, Day};
+use crate::domain::spend::{Book, Day, Forecasts};
 use crate::domain::tier::Tier;
 use crate::store::database::{By, Filter, Sum};
 
@@ -33,7 +34,9 @@ pub(super) async fn sums(
     query.push(column).push(
         " AS TEXT) AS what, sum(amount) AS amount, sum(estimated) AS estimated, sum(charged) AS charged,
              sum(unknown) AS unknown, sum(attempts) AS attempts, sum(failed) AS failed,
-             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(foreseen) AS foreseen,
+             sum(foreseen_predicted) AS foreseen_predicted, sum(foreseen_settled) AS foreseen_settled,
+             sum(foreseen_off) AS foreseen_off
          FROM sums WHERE period = 'day' AND start BETWEEN ",
     );
     query.push_bind(days.start().0).push(" AND ").push_bind(days.end().0);
@@ -43,7 +46,7 @@ pub(super) async fn sums(
     for row in &query.build().fetch_all(&mut *connection).await? {
         sums.push(Sum {
             of: Arc::from(row.try_get::<String, _>("what")?),
-            book: book(row, "")?,
+            book: Book { forecasts: forecasts(row)?, ..book(row, "")? },
             failed: count(row.try_get("failed")?),
             rented: Money::ZERO,
         });
@@ -52,6 +55,15 @@ pub(super) async fn sums(
         with_rent(connection, days, filter, &mut sums).await?;
     }
     Ok(sums)
+}
+
+fn forecasts(row: &SqliteRow) -> Result<Forecasts, sqlx::Error> {
+    Ok(Forecasts {
+        attempts: count(row.try_get("foreseen")?),
+        predicted: Money(row.try_get("foreseen_predicted")?),
+        settled: Money(row.try_get("foreseen_settled")?),
+        off: Money(row.try_get("foreseen_off")?),
+    })
 }
 
 /// Rent belongs to RunPod's tier, to no model and to no caller.

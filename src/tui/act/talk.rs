@@ -2,7 +2,7 @@
 
 use crate::domain::id::RequestId;
 use crate::domain::judgement::Judgement;
-use crate::domain::privacy::Ruling;
+use crate::domain::privacy::Reach;
 use crate::domain::prompt::Prompt;
 use crate::domain::request::{Constraints, Optimize, Privacy};
 use crate::domain::tier::{Target, Tier};
@@ -14,6 +14,7 @@ use crate::tui::layout::Pane;
 use crate::tui::overlay::palette::Palette;
 use crate::tui::session::{Phase, Turn};
 use crate::tui::slash::{self, Typed};
+use crate::tui::weigh::Typing;
 
 /// Longer texts are not foreseen while they are typed: looking through them would be felt.
 const FORECAST_BYTES: usize = 64 * 1024;
@@ -22,6 +23,7 @@ impl App {
     /// The input or what is demanded changed: before the next frame it is worked out where it would go now.
     pub fn foresee(&mut self) {
         self.forecast_due = true;
+        self.prompt.asking = None;
         let fleet = self.live.as_ref().map(|snapshot| &*snapshot.fleet);
         self.prompt.propose(|text| slash::complete(text, fleet));
     }
@@ -64,10 +66,15 @@ impl App {
         if self.prompt.is_blank() {
             return;
         }
+        let said = self.prompt.asking;
         match self.typed() {
             Typed::Text(text, demands) => {
-                self.prompt.take();
-                self.submit(text, demands);
+                let typed = self.prompt.take();
+                if self.confirm_cost.is_some() {
+                    self.effect(Effect::Weigh(Typing { typed, text, demands, said }));
+                } else {
+                    self.submit(text, demands);
+                }
             }
             Typed::Compare(tiers, text, demands) => self.start_comparison(&tiers, text, demands),
             Typed::Demands(demands) => {
@@ -86,7 +93,12 @@ impl App {
         self.foresee();
     }
 
-    fn submit(&mut self, question: String, demands: Constraints) {
+    /// The prompt that a text makes in this talk, and what is demanded of its answer.
+    pub fn prompt_for(&self, text: &str, demands: &Constraints) -> (Prompt, Constraints) {
+        (self.session.prompt(text), self.kept(demands.clone()))
+    }
+
+    pub(in crate::tui) fn submit(&mut self, question: String, demands: Constraints) {
         let prompt = self.session.prompt(&question);
         let demands = self.kept(demands);
         let key = self.session.open(question, self.now);
@@ -114,7 +126,8 @@ impl App {
         }
         let tiers = if tiers.is_empty() { Tier::ALL.to_vec() } else { tiers.to_vec() };
         let demands = self.kept(demands);
-        self.effect(Effect::Compare(text, tiers, demands));
+        let said = self.prompt.asking.take();
+        self.effect(Effect::Compare(text, tiers, demands, said));
     }
 
     /// Opens a comparison between tiers that can serve it; `unable` says why another one cannot.
@@ -181,7 +194,7 @@ impl App {
             return;
         };
         let key = turn.key;
-        let kept = turn.decision.as_ref().is_some_and(|decision| decision.verdict.ruling != Ruling::Free);
+        let kept = turn.decision.as_ref().is_some_and(|decision| !decision.verdict.permits(Reach::Outside));
         let stays = kept || self.privacy_of(key) == Privacy::High;
         let Some(snapshot) = &self.live else { return };
         self.overlay = Some(Overlay::Palette(Palette::elsewhere(key, stays, &snapshot.fleet, self.now)));

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Ctx, put};
+use super::{Ctx, forecasts, put};
 use crate::domain::money::Money;
 use crate::domain::spend::{Book, Spend};
 use crate::domain::tier::Tier;
@@ -44,6 +44,13 @@ impl CostPane {
         if ctx.zoomed {
             lines.push(Line::default());
             lines.extend(per_token(ctx, spend));
+            let foreseen = forecasts::by_model(ctx, &snapshot.fleet, width);
+            if !foreseen.is_empty() {
+                lines.push(Line::default());
+                lines.extend(foreseen);
+            }
+        } else {
+            lines.extend(forecasts::in_all(ctx, &snapshot.fleet, width));
         }
         let height = usize::from(inner.height);
         self.scroll = self.scroll.min(lines.len().saturating_sub(height));

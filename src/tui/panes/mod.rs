@@ -4,6 +4,7 @@
 pub mod compare;
 pub mod cost;
 pub mod decisions;
+mod forecasts;
 pub mod gpu;
 pub mod header;
 pub mod latency;

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Ctx, put};
+use super::{Ctx, forecasts, put};
 use crate::domain::baseline::{Baseline, baseline};
 use crate::domain::money::Money;
 use crate::domain::spend::{self, Book, Budget, Hour, Spend};
@@ -48,10 +48,10 @@ impl SpendPane {
         if inner.width >= 100 {
             let (left, right) = split_across(inner, inner.width / 2);
             let half = usize::from(right.width);
-            let shares = [tiers(ctx, spend, half), models(ctx, snapshot, half)];
+            let shares = [tiers(ctx, spend, half), vec![Line::default()], models(ctx, snapshot, half)];
             let (outlook, hours) = (outlook(ctx, snapshot, usize::from(left.width)), hours(ctx, spend, half));
             let left_lines = [outlook, vec![Line::default()], hours].concat();
-            let right_lines = [shares[0].clone(), vec![Line::default()], shares[1].clone()].concat();
+            let right_lines = [shares.concat(), foreseen(ctx, snapshot, half)].concat();
             let longest = left_lines.len().max(right_lines.len());
             self.scroll = self.scroll.min(longest.saturating_sub(usize::from(inner.height)));
             column(&left_lines, self.scroll, left, buf);
@@ -63,7 +63,8 @@ impl SpendPane {
         let (outlook, hours) = (outlook(ctx, snapshot, width), hours(ctx, spend, width));
         let (tiers, models) = (tiers(ctx, spend, width), models(ctx, snapshot, width));
         let gap = vec![Line::default()];
-        let lines = [outlook, gap.clone(), tiers, gap.clone(), models, gap, hours].concat();
+        let foreseen = foreseen(ctx, snapshot, width);
+        let lines = [outlook, gap.clone(), tiers, gap.clone(), models, foreseen, gap, hours].concat();
         self.scroll = self.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
         column(&lines, self.scroll, inner, buf);
         ctx.more_below(lines.len().saturating_sub(self.scroll + usize::from(inner.height)), area, buf);
@@ -316,6 +317,15 @@ fn models(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>
         let key = ctx.keymap.key_of(Action::Focus(Pane::Models), Pane::Spend);
         let all = key.map_or_else(String::new, |key| format!(": {key} lists all"));
         lines.push(Line::from(ctx.span(Role::Dim, format!(" and {more} more{all}"))));
+    }
+    lines
+}
+
+/// How forecasts compare with what was settled, below an empty row; nothing where there is nothing to compare.
+fn foreseen(ctx: &Ctx<'_>, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
+    let mut lines = forecasts::by_model(ctx, &snapshot.fleet, width);
+    if !lines.is_empty() {
+        lines.insert(0, Line::default());
     }
     lines
 }

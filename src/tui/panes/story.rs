@@ -97,6 +97,9 @@ fn understood(ctx: &Ctx<'_>, decision: &Decision) -> Line<'static> {
     let guard = match decision.verdict.ruling {
         Ruling::Free if findings == 0 => None,
         Ruling::Free => Some((Role::Warn, format!("{findings} found, may leave"))),
+        Ruling::FreeRedacted => {
+            Some((Role::Warn, format!("{} of {findings} found redacted", decision.verdict.redacted())))
+        }
         Ruling::KeepAsAsked => Some((Role::Pinned, "private as asked".to_owned())),
         Ruling::KeepAsFound => Some((Role::Pinned, format!("{findings} found, stays here"))),
         Ruling::Refuse => Some((Role::Bad, format!("{findings} found, refused"))),

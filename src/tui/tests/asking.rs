@@ -297,3 +297,80 @@ async fn what_was_asked_in_private_keeps_the_talk_private_until_it_ends() {
     let third = stage.asked.recv().await.expect("a request");
     assert_eq!((third.constraints.privacy, third.prompt.messages.len()), (Privacy::Standard, 1));
 }
+
+fn careful(limit: Option<f64>) -> Stage {
+    let ui = UiConfig { confirm_cost: limit.map(fixture::usd), ..UiConfig::default() };
+    Stage::new(fixture::working(), ui, 120, 40)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_cost_much_is_said_first_and_enter_again_sends_it() {
+    let mut stage = careful(Some(0.0001));
+    stage.settle().await;
+    // In one go, so that no frame has foreseen it.
+    stage.send(Event::Paste("Write a function that sorts".to_owned()));
+    stage.press("enter").await;
+    stage.shows("this may cost $");
+    stage.shows(": enter again sends it");
+    stage.shows("› Write a function that sorts");
+    assert!(stage.asked.try_recv().is_err());
+    // Any edit takes it back.
+    stage.type_text("!").await;
+    stage.hides("again sends it");
+    stage.press("enter").await;
+    stage.shows("again sends it");
+    assert!(stage.asked.try_recv().is_err());
+    // So does another demand.
+    stage.press("alt-o").await;
+    stage.hides("again sends it");
+    stage.press("alt-0 enter").await;
+    stage.shows("again sends it");
+    stage.press("enter").await;
+    assert_eq!(stage.asked.recv().await.expect("a request").prompt.question(), "Write a function that sorts!");
+    stage.hides("again sends it");
+    assert!(stage.asked.try_recv().is_err(), "it is sent once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cheap_or_free_is_sent_at_once_and_nothing_is_asked_where_that_is_not_wanted() {
+    for (limit, text, sent) in [
+        (Some(0.25), "Write a function that sorts", true),
+        (Some(0.0001), "/tier local Hello", true),
+        (None, "Write a function that sorts", true),
+        (Some(0.0), "/tier local Hello", false),
+    ] {
+        let mut stage = careful(limit);
+        stage.settle().await;
+        stage.type_text(text).await;
+        stage.press("enter").await;
+        assert_eq!(stage.asked.try_recv().is_ok(), sent, "{limit:?} {text}");
+        if !sent {
+            stage.shows("this may cost $0.00: enter again sends it");
+            stage.shows("› /tier local Hello");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_is_asked_about_by_the_sum_of_its_answers() {
+    let mut stage = careful(Some(0.0001));
+    stage.settle().await;
+    stage.type_text("/compare claude local Why is the sky blue?").await;
+    stage.press("enter").await;
+    stage.shows("again sends it");
+    assert!(stage.asked.try_recv().is_err());
+    stage.press("enter").await;
+    assert_eq!(requests(&mut stage, 2).await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_the_smallest_screen_the_question_stands_in_the_inputs_place() {
+    let ui = UiConfig { confirm_cost: Some(fixture::usd(0.0)), ..UiConfig::default() };
+    let mut stage = Stage::new(fixture::working(), ui, 60, 5);
+    stage.settle().await;
+    stage.type_text("Hello").await;
+    stage.press("enter").await;
+    stage.shows("again sends it");
+    stage.press("enter").await;
+    assert!(stage.asked.recv().await.is_some());
+}

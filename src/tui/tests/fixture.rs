@@ -319,6 +319,7 @@ pub fn demanding(
         prompt,
         constraints,
         caller: "operator".into(),
+        chance: 1.0,
     };
     Arc::new(decide(request.matter(&analysis, guarded.verdict()), &snapshot.fleet, &snapshot.policy, at))
 }
@@ -332,7 +333,7 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
         last_resort: false,
         estimate: Estimate::default(),
         score: 0.0,
-        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 7],
+        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 9],
     };
     let last = decision.candidates.len().saturating_sub(1);
     let one = decision.candidates.get((number as usize - 1).min(last)).unwrap_or(&nobody);
@@ -355,6 +356,7 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
         } else {
             Cost::known(Money::ZERO, CostBasis::Priced)
         },
+        predicted: one.estimate.cost,
     })
 }
 

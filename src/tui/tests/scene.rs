@@ -13,7 +13,7 @@ use crate::domain::machine::GpuReadings;
 use crate::domain::money::{Cost, CostBasis, Money};
 use crate::domain::prompt::Prompt;
 use crate::domain::request::Constraints;
-use crate::domain::spend::{Action, Book, Budget, Day, Period, Scope, Spend};
+use crate::domain::spend::{Action, Book, Budget, Day, Forecasts, Period, Scope, Spend};
 use crate::domain::tier::{Target, Tier};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
@@ -47,8 +47,12 @@ pub fn busy() -> Snapshot {
             attempts,
             input_tokens: u64::from(attempts) * 1_830,
             output_tokens: u64::from(attempts) * 612,
+            forecasts: Forecasts::default(),
         };
     }
+    let models = &mut fixture::backend(fleet, "anthropic").models;
+    models[0].book.forecasts = Forecasts { attempts: 29, predicted: usd(4.52), settled: usd(4.66), off: usd(0.56) };
+    models[1].book.forecasts = Forecasts { attempts: 4, predicted: usd(0.251), settled: usd(0.214), off: usd(0.037) };
     fixture::backend(fleet, "anthropic").models[0].judged = Judged { good: 31, bad: 4, better: 12, worse: 3 };
     fixture::backend(fleet, "litellm").models[0].judged = Judged { better: 3, worse: 12, ..Judged::default() };
     fixture::backend(fleet, "workstation").models[0].judged = Judged { good: 2, ..Judged::default() };

@@ -1,6 +1,7 @@
 //! What a request names comes into question wherever it is; what stands in for it is a matter of rule and chain.
 
 use super::*;
+use crate::domain::task::Task;
 
 /// Rewards go to the local tier, and only Claude stands in: the GPU and frontier tiers are for who names them.
 fn decided(constraints: &Constraints, drained: &[Tier]) -> Decision {
@@ -19,7 +20,7 @@ fn decided(constraints: &Constraints, drained: &[Tier]) -> Decision {
     let analysis = analyse(&prompt, None);
     let guarded = Guarded::inspect(Arc::clone(&prompt), Privacy::Standard, &policy.guard);
     let (id, constraints) = (RequestId(Uuid::nil()), constraints.clone());
-    let request = Request { id, prompt, constraints, caller: Arc::from("test") };
+    let request = Request { id, prompt, constraints, caller: Arc::from("test"), chance: 1.0 };
     decide(request.matter(&analysis, guarded.verdict()), &fleet, &policy, NOW)
 }
 

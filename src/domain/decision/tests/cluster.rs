@@ -6,6 +6,7 @@ use crate::domain::fleet::AttemptResult;
 use crate::domain::health::FoundModel;
 use crate::domain::limits::{Allowance, Limits};
 use crate::domain::money::Cost;
+use crate::domain::task::Task;
 
 const GIB: u64 = 1 << 30;
 
@@ -123,10 +124,14 @@ fn the_terms_of_a_score_tell_where_a_model_is() {
 }
 
 #[test]
-fn no_other_term_outweighs_a_step_between_tiers() {
+fn no_term_but_what_was_learnt_outweighs_a_step_between_tiers() {
     let decision = route(&fleet(), "Explain tides", Constraints::default());
-    let others: f32 =
-        decision.candidates[0].terms.iter().filter(|term| term.name != "tier").map(|term| term.weight).sum();
+    let others: f32 = decision.candidates[0]
+        .terms
+        .iter()
+        .filter(|term| !matches!(term.name, "tier" | "learnt"))
+        .map(|term| term.weight)
+        .sum();
     assert!(others < 0.25, "{others}");
 }
 
@@ -167,7 +172,9 @@ fn a_request_that_passes_a_limit_goes_elsewhere_and_a_smaller_one_does_not() {
         fleet.told_limits(&"anthropic".into(), &model.into(), &limits, NOW);
     }
     let long = "Explain tides. ".repeat(2_000);
-    let decision = route(&fleet, &long, Constraints::default());
+    // What nobody would write says little of its task, so the task is named.
+    let explained = Constraints { task: Some(Task::Explanation), ..Constraints::default() };
+    let decision = route(&fleet, &long, explained);
     assert_eq!(code_of(&decision, Tier::Claude), "rate_limited");
     assert_eq!(decision.chosen().expect("another one").tier, Tier::Frontier);
     assert_eq!(chosen(&fleet, "Explain tides", Constraints::default()).0, Tier::Claude);

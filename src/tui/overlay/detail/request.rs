@@ -55,6 +55,7 @@ pub(super) fn request(ctx: &Ctx<'_>, row: &RequestRow, columns: usize) -> Vec<Li
         crate::domain::decision::Basis::Rule => "the task's rule",
         crate::domain::decision::Basis::DefaultTier => "the default tier",
         crate::domain::decision::Basis::Optimize => "the request's aim",
+        crate::domain::decision::Basis::Demanding => "the rule of reasoning: it takes thought of its own",
     };
     lines.push(fact(ctx, "order", &format!("{order} ({basis})")));
     if let Some(pin) = &decision.pin {
@@ -164,14 +165,15 @@ fn now_lines(ctx: &Ctx<'_>, then: &Decision, columns: usize) -> Vec<Line<'static
 }
 
 fn guard_words(decision: &Decision) -> String {
-    use crate::domain::privacy::Ruling;
-    let mut kinds: Vec<&str> = decision.verdict.findings.iter().map(|finding| finding.kind.name()).collect();
+    use crate::domain::privacy::{Finding, Ruling};
+    let mut kinds: Vec<&str> = decision.verdict.findings.iter().map(Finding::words).collect();
     let count = kinds.len();
     kinds.sort_unstable();
     kinds.dedup();
     let found = if count == 0 { "nothing found".to_owned() } else { format!("{count} found: {}", kinds.join(", ")) };
     let ruling = match decision.verdict.ruling {
         Ruling::Free => "may leave this machine",
+        Ruling::FreeRedacted => "may leave this machine, redacted",
         Ruling::KeepAsAsked => "stays on this machine, as asked",
         Ruling::KeepAsFound => "stays on this machine",
         Ruling::Refuse => "goes nowhere",

@@ -20,6 +20,7 @@ use crate::tui::session::Session;
 use crate::tui::slash::Completion;
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::tui::weigh::Asking;
 
 /// Prompts kept for the arrow keys.
 const HISTORY: usize = 200;
@@ -42,6 +43,8 @@ pub struct PromptPane {
     pub asked: usize,
     /// Why the text as it stands would not be sent.
     pub wrong: Option<String>,
+    /// That the text as it stands may cost much was said: enter sends it all the same.
+    pub asking: Option<Asking>,
     /// Ways to go on with a slash command.
     proposals: Vec<Completion>,
     proposed: usize,
@@ -59,6 +62,7 @@ impl Default for PromptPane {
             forecast: None,
             asked: 0,
             wrong: None,
+            asking: None,
             proposals: Vec::new(),
             proposed: 0,
         }
@@ -219,7 +223,11 @@ impl PromptPane {
         if ctx.size == Size::Tiny {
             let (talk, input) = split_down(area, area.height.saturating_sub(1));
             self.render_talk(ctx, session, talk, buf);
-            self.render_input(ctx, input, buf);
+            // There is no row above the input: what enter would do stands in its place.
+            match self.asking_line(ctx, usize::from(area.width)) {
+                Some(line) => put(buf, input, 0, &line),
+                None => self.render_input(ctx, input, buf),
+            }
             return;
         }
         let inner = ctx.frame(Pane::Prompt, self.note(ctx, session), facts(ctx, session), area, buf);

@@ -7,6 +7,8 @@ use super::PromptPane;
 use super::talk::place_words;
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::privacy::Ruling;
+use crate::tui::action::Action;
+use crate::tui::layout::Pane;
 use crate::tui::panes::Ctx;
 use crate::tui::panes::decisions::brief;
 use crate::tui::text;
@@ -18,8 +20,17 @@ const PROPOSALS: usize = 6;
 impl PromptPane {
     /// The rows above the input; none where there is no room or nothing to say.
     pub(super) fn preview(&self, ctx: &Ctx<'_>, width: u16, room: u16) -> Vec<Line<'static>> {
-        // The talk keeps half of the room.
+        // The talk keeps half of the room, but from what enter would do.
         let most = usize::from(room / 2);
+        if let Some(line) = self.asking_line(ctx, usize::from(width)) {
+            let mut lines = self
+                .forecast
+                .as_ref()
+                .map_or_else(Vec::new, |decision| forecast(ctx, decision, self.asked, usize::from(width)));
+            lines.insert(0, line);
+            lines.truncate(most.max(usize::from(room.min(1))));
+            return lines;
+        }
         if most == 0 || self.is_blank() {
             return Vec::new();
         }
@@ -38,6 +49,14 @@ impl PromptPane {
         let mut lines = forecast(ctx, decision, self.asked, usize::from(width));
         lines.truncate(most);
         lines
+    }
+
+    /// What the text as it stands may cost, where enter does not send it without a second word.
+    pub(super) fn asking_line(&self, ctx: &Ctx<'_>, width: usize) -> Option<Line<'static>> {
+        let key = ctx.keymap.key_of(Action::Send, Pane::Prompt);
+        let key = key.map_or_else(|| "sending".to_owned(), |key| key.to_string());
+        let words = text::fit(&self.asking?.words(&key), width.saturating_sub(4), ctx.glyphs.ellipsis);
+        Some(Line::from(ctx.span(Role::Warn, format!(" {} {words}", ctx.glyphs.warning))))
     }
 
     fn proposal_lines(&self, ctx: &Ctx<'_>, width: usize, most: usize) -> Vec<Line<'static>> {
@@ -144,9 +163,9 @@ fn found(ctx: &Ctx<'_>, decision: &Decision, asked: usize, width: usize) -> Vec<
     }
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for finding in findings {
-        match kinds.iter_mut().find(|(name, _)| *name == finding.kind.name()) {
+        match kinds.iter_mut().find(|(name, _)| *name == finding.words()) {
             Some((_, count)) => *count += 1,
-            None => kinds.push((finding.kind.name(), 1)),
+            None => kinds.push((finding.words(), 1)),
         }
     }
     let kinds: Vec<String> = kinds
@@ -156,6 +175,7 @@ fn found(ctx: &Ctx<'_>, decision: &Decision, asked: usize, width: usize) -> Vec<
     let (role, follows) = match decision.verdict.ruling {
         Ruling::KeepAsAsked | Ruling::KeepAsFound => (Role::Pinned, "stays on this machine"),
         Ruling::Free => (Role::Warn, "may leave this machine all the same"),
+        Ruling::FreeRedacted => (Role::Warn, "may leave this machine, redacted"),
         Ruling::Refuse => (Role::Bad, "goes nowhere"),
     };
     // What was said before goes along with the next prompt.

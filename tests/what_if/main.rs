@@ -1,23 +1,30 @@
 //! Promise: what passed lately can be asked what a change would do to it, by another process, and holds no prompt.
 #![expect(clippy::expect_used, reason = "what cannot go on fails")]
 
+mod replay;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 
-/// Runs the program with its state in a folder. Nothing of the developer's own set-up may leak into a test.
-fn run(state: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(cargo_bin("llm-call"))
+/// The program with its state in a folder. Nothing of the developer's own set-up may leak into a test.
+fn program(state: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(cargo_bin("llm-call"));
+    command
         .args(args)
         .env_clear()
         .env("HOME", state)
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .env("LLM_CALL_STATE", state)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+fn run(state: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = program(state, args).output().expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }

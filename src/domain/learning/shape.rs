@@ -1,0 +1,433 @@
+//! The shape of a text: thirty-odd plain measures that cost one look at each byte, and say what kind of work it is
+//! without saying what stands in it.
+
+use std::sync::LazyLock;
+
+/// How many measures a shape has.
+pub const MEASURES: usize = 37;
+
+/// Which measure counts the labels of options to choose from.
+pub(super) const OPTIONS: usize = 19;
+
+/// The measures of one text. Counts are as they are; shares are of the text's length or of its words.
+pub type Shape = [f32; MEASURES];
+
+/// Bytes of the text's beginning and end whose words are read. Requests stand in front of what is pasted or behind it;
+/// reading all the words of a long document would tell of the document.
+const HEAD: usize = 500;
+const TAIL: usize = 1_000;
+
+/// Words that show what is asked, by group. Each group's count is one measure.
+const GROUPS: &[&[&str]] = &[
+    &[
+        "function",
+        "functions",
+        "python",
+        "code",
+        "def",
+        "import",
+        "class",
+        "implement",
+        "program",
+        "script",
+        "sql",
+        "java",
+        "javascript",
+        "rust",
+        "return",
+        "returns",
+        "string",
+        "array",
+        "list",
+        "method",
+        "bug",
+        "api",
+        "query",
+    ],
+    &[
+        "many",
+        "much",
+        "sum",
+        "find",
+        "compute",
+        "calculate",
+        "equation",
+        "solve",
+        "probability",
+        "number",
+        "numbers",
+        "integer",
+        "integers",
+        "total",
+        "value",
+        "evaluate",
+        "simplify",
+        "expression",
+        "positive",
+        "product",
+        "real",
+    ],
+    &["who", "what", "when", "where", "which", "whose", "whom", "name"],
+    &["write", "story", "poem", "essay", "compose", "generate", "create", "draft", "letter", "email", "article"],
+    &[
+        "passage",
+        "text",
+        "context",
+        "according",
+        "summary",
+        "summarize",
+        "summarise",
+        "paragraph",
+        "document",
+        "following",
+        "below",
+        "given",
+        "based",
+    ],
+    &["why", "explain", "because", "therefore", "how", "describe", "compare", "difference", "reason", "reasons"],
+    &["likely", "would", "most", "best", "except", "not", "none", "all", "true", "false", "correct", "least", "might"],
+    &["you", "your", "i", "my", "me", "we", "our", "please", "he", "she", "his", "her", "they", "their"],
+    &[
+        "energy",
+        "cell",
+        "cells",
+        "water",
+        "molecule",
+        "molecules",
+        "mass",
+        "reaction",
+        "field",
+        "electron",
+        "gene",
+        "genes",
+        "protein",
+        "acid",
+        "force",
+        "temperature",
+        "earth",
+        "plant",
+        "plants",
+        "species",
+        "compound",
+        "light",
+    ],
+    &[
+        "the", "a", "an", "of", "to", "in", "is", "are", "was", "were", "and", "or", "for", "with", "on", "at", "by",
+        "from", "that", "this", "it", "as", "be", "has", "have", "had", "if",
+    ],
+];
+
+/// Which of the groups holds the words that open a question.
+const QUESTION_WORDS: usize = 2;
+
+/// Slots of the word table: a power of two several times the number of words, so that most look-ups take one step.
+const SLOTS: usize = 1_024;
+
+/// Words by their hash, in a table with open addresses: a hash, and its group with one added; zero where nothing stands.
+static WORDS: LazyLock<Vec<(u64, u8)>> = LazyLock::new(|| {
+    let mut table = vec![(0, 0); SLOTS];
+    for (group, words) in (1_u8..).zip(GROUPS) {
+        for word in *words {
+            let hash = word.bytes().fold(SEED, mix);
+            let mut slot = hash as usize % SLOTS;
+            while table.get(slot).is_some_and(|entry: &(u64, u8)| entry.1 != 0) {
+                slot = (slot + 1) % SLOTS;
+            }
+            if let Some(entry) = table.get_mut(slot) {
+                *entry = (hash, group);
+            }
+        }
+    }
+    table
+});
+
+/// The offset and the prime of the 64-bit FNV-1a hash.
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
+const PRIME: u64 = 0x0100_0000_01b3;
+
+const fn mix(hash: u64, byte: u8) -> u64 {
+    (hash ^ byte as u64).wrapping_mul(PRIME)
+}
+
+fn group_of(hash: u64, table: &[(u64, u8)]) -> Option<usize> {
+    let mut slot = hash as usize % SLOTS;
+    loop {
+        match table.get(slot) {
+            Some((found, group)) if *group != 0 => {
+                if *found == hash {
+                    return Some(usize::from(*group) - 1);
+                }
+            }
+            _ => return None,
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// What one look at every byte counts.
+#[derive(Default)]
+struct Bytes {
+    lines: u32,
+    digits: u32,
+    capitals: u32,
+    signs: u32,
+    foreign: u32,
+    commas: u32,
+    stops: u32,
+    questions: u32,
+    brackets: u32,
+    quotes: u32,
+    code: u32,
+    underscores: u32,
+    formulas: u32,
+    equals: u32,
+}
+
+/// What a byte counts as: an index into the table of counts, per byte value.
+const KINDS: usize = 14;
+
+const KIND_OF: [u16; 256] = {
+    let mut table = [0_u16; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        let mut bits = 0;
+        if c == b'\n' {
+            bits |= 1;
+        }
+        if c.is_ascii_digit() {
+            bits |= 1 << 1;
+        }
+        if c.is_ascii_uppercase() {
+            bits |= 1 << 2;
+        }
+        if c.is_ascii_punctuation() {
+            bits |= 1 << 3;
+        }
+        if c >= 0x80 {
+            bits |= 1 << 4;
+        }
+        if c == b',' {
+            bits |= 1 << 5;
+        }
+        if c == b'.' {
+            bits |= 1 << 6;
+        }
+        if c == b'?' {
+            bits |= 1 << 7;
+        }
+        if c == b'(' {
+            bits |= 1 << 8;
+        }
+        if c == b'"' || c == b'\'' {
+            bits |= 1 << 9;
+        }
+        if matches!(c, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';' | b'=' | b'<' | b'>') {
+            bits |= 1 << 10;
+        }
+        if c == b'_' {
+            bits |= 1 << 11;
+        }
+        if c == b'\\' || c == b'$' {
+            bits |= 1 << 12;
+        }
+        if c == b'=' {
+            bits |= 1 << 13;
+        }
+        table[byte] = bits;
+        byte += 1;
+    }
+    table
+};
+
+fn count_bytes(text: &str) -> Bytes {
+    // A tally of byte values first, and their meanings after: one addition a byte, however many meanings there are.
+    let mut tally = [0_u32; 256];
+    for byte in text.bytes() {
+        if let Some(count) = tally.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let mut of = [0_u32; KINDS];
+    for (count, bits) in tally.iter().zip(KIND_OF) {
+        for (kind, sum) in of.iter_mut().enumerate() {
+            *sum += count * u32::from(bits >> kind & 1);
+        }
+    }
+    let [
+        lines,
+        digits,
+        capitals,
+        signs,
+        foreign,
+        commas,
+        stops,
+        questions,
+        brackets,
+        quotes,
+        code,
+        underscores,
+        formulas,
+        equals,
+    ] = of;
+    Bytes {
+        lines,
+        digits,
+        capitals,
+        signs,
+        foreign,
+        commas,
+        stops,
+        questions,
+        brackets,
+        quotes,
+        code,
+        underscores,
+        formulas,
+        equals,
+    }
+}
+
+/// What the words of the text's ends tell.
+#[derive(Default)]
+struct Words {
+    count: u32,
+    letters: u32,
+    longest: u32,
+    numbers: u32,
+    options: u32,
+    distinct: u32,
+    groups: [u32; GROUPS.len()],
+    first_group: Option<usize>,
+}
+
+fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64, u8)]) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at).copied() {
+        if byte.is_ascii_alphabetic() || byte >= 0x80 {
+            let start = at;
+            let mut hash = SEED;
+            while let Some(byte) = bytes.get(at).copied().filter(|b| b.is_ascii_alphabetic() || *b >= 0x80) {
+                hash = mix(hash, byte.to_ascii_lowercase());
+                at += 1;
+            }
+            let length = (at - start) as u32;
+            words.letters += length;
+            words.longest = words.longest.max(length);
+            let bit = hash >> 54;
+            if let Some(word) = seen.get_mut((bit / 64) as usize) {
+                words.distinct += u32::from(*word >> (bit % 64) & 1 == 0);
+                *word |= 1 << (bit % 64);
+            }
+            let group = group_of(hash, table);
+            if let Some(count) = group.and_then(|group| words.groups.get_mut(group)) {
+                *count += 1;
+            }
+            if words.count == 0 {
+                words.first_group = group;
+            }
+            words.count += 1;
+            // A single capital before a bracket or a full stop, at the start of a line: the label of an option.
+            let marks = matches!(bytes.get(at), Some(b')' | b'.' | b':'));
+            let opens = start == 0 || matches!(bytes.get(start - 1), Some(b'\n' | b'(' | b' '));
+            words.options += u32::from(length == 1 && marks && opens && (b'A'..=b'E').contains(&byte));
+        } else if byte.is_ascii_digit() {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            words.numbers += 1;
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Measures a text.
+#[must_use]
+pub fn shape(text: &str) -> Shape {
+    let bytes = count_bytes(text);
+    let mut words = Words::default();
+    let mut seen = [0_u64; 16];
+    let table = WORDS.as_slice();
+    if text.len() <= HEAD + TAIL {
+        read_words(text, &mut words, &mut seen, table);
+    } else {
+        let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
+        let tail = text.get(text.ceil_char_boundary(text.len() - TAIL)..).unwrap_or_default();
+        read_words(head, &mut words, &mut seen, table);
+        read_words(tail, &mut words, &mut seen, table);
+    }
+    assemble(text, &bytes, &words)
+}
+
+fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {
+    let length = text.len().max(1) as f32;
+    let count = words.count.max(1) as f32;
+    let share = |of: u32| of as f32 / length;
+    let flag = |is: bool| f32::from(u8::from(is));
+    let body = text.trim_end();
+    let last = body.bytes().next_back().unwrap_or(b' ');
+    let last_line = body.len() - body.rfind('\n').map_or(0, |at| at + 1);
+    let [code, math, facts, write, source, why, judge, people, science, small] = words.groups;
+    [
+        text.len() as f32,
+        bytes.lines as f32,
+        share(bytes.digits),
+        share(bytes.capitals),
+        share(bytes.signs),
+        share(bytes.foreign),
+        share(bytes.code),
+        bytes.commas as f32 / length * 100.0,
+        bytes.stops as f32,
+        bytes.questions as f32,
+        bytes.brackets as f32,
+        bytes.quotes as f32,
+        bytes.underscores as f32,
+        bytes.formulas as f32,
+        bytes.equals as f32,
+        words.numbers as f32,
+        words.letters as f32 / count,
+        words.longest as f32,
+        words.distinct as f32 / count,
+        words.options as f32,
+        last_line as f32,
+        flag(last == b'?'),
+        flag(last == b'.'),
+        flag(last == b':'),
+        flag(last.is_ascii_alphabetic()),
+        flag(text.bytes().next().is_some_and(|b| b.is_ascii_uppercase())),
+        code as f32,
+        math as f32,
+        facts as f32,
+        write as f32,
+        source as f32,
+        why as f32,
+        judge as f32,
+        people as f32,
+        science as f32,
+        small as f32 / count,
+        flag(words.first_group == Some(QUESTION_WORDS)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_counts_what_it_says() {
+        let shape = shape("Which of these is a plant?\nA) oak\nB) iron");
+        assert_eq!(shape[0], 41.0, "bytes");
+        assert_eq!(shape[1], 2.0, "line breaks");
+        assert_eq!(shape[9], 1.0, "question marks");
+        assert_eq!(shape[19], 2.0, "options");
+        assert_eq!((shape[28], shape[36]), (1.0, 1.0), "a question word, and in front");
+    }
+
+    #[test]
+    fn words_are_known_whatever_their_case() {
+        assert_eq!(shape("Write PYTHON code")[26], shape("write python code")[26]);
+        assert_eq!(shape("")[0], 0.0);
+    }
+}

@@ -1,0 +1,499 @@
+//! The words of a text, and what each says about its neighbours.
+//!
+//! One pass cuts the text into words and looks each up in one table. Everything else asks "what stands beside this" and
+//! gets an answer from the bits of a few words, so that no neighbourhood is searched twice.
+
+use std::sync::LazyLock;
+
+/// What a word can mean to its neighbours; a set of bits.
+pub mod cue {
+    /// A number beside it is a telephone's: "phone", "fax".
+    pub const PHONE: u64 = 1;
+    /// A number right after it may be a telephone's: "call", "reach".
+    pub const CALL: u64 = 1 << 1;
+    /// A payment card.
+    pub const CARD: u64 = 1 << 2;
+    /// A passport or another travel document.
+    pub const PASSPORT: u64 = 1 << 3;
+    /// Driving, as in "driving licence".
+    pub const DRIVER: u64 = 1 << 4;
+    /// A licence.
+    pub const LICENCE: u64 = 1 << 5;
+    /// A bank account, a routing number.
+    pub const BANK: u64 = 1 << 6;
+    /// Birth.
+    pub const BIRTH: u64 = 1 << 7;
+    /// A number beside it counts things of a business: orders, tickets, parcels, books.
+    pub const ORDER: u64 = 1 << 8;
+    /// A token beside it is a digest or an identifier that everybody may see: "commit", "sha256", "uuid".
+    pub const DIGEST: u64 = 1 << 9;
+    /// Names a password.
+    pub const PASSWORD: u64 = 1 << 10;
+    /// Names a secret token by itself: "token", "secret", "apikey".
+    pub const TOKEN: u64 = 1 << 11;
+    /// "key", which needs a word beside it to be a secret one.
+    pub const KEY: u64 = 1 << 12;
+    /// What makes "key" a secret one: "api", "access", "signing".
+    pub const SECRETIVE: u64 = 1 << 13;
+    /// A service that issues keys.
+    pub const PROVIDER: u64 = 1 << 14;
+    /// In a name, says that the value is about the secret and is not it: "name", "path", "length", "public".
+    pub const ABOUT: u64 = 1 << 15;
+    /// A given name.
+    pub const GIVEN: u64 = 1 << 16;
+    /// A family name.
+    pub const FAMILY: u64 = 1 << 17;
+    /// An everyday word that is also a name.
+    pub const EVERYDAY: u64 = 1 << 18;
+    /// "Mr", "Dr".
+    pub const TITLE: u64 = 1 << 19;
+    /// A month.
+    pub const MONTH: u64 = 1 << 20;
+    /// A day of the week.
+    pub const WEEKDAY: u64 = 1 << 21;
+    /// A word for a road that follows its name: "Street".
+    pub const ROAD_AFTER: u64 = 1 << 22;
+    /// A word for a road that comes before its name: "Rue".
+    pub const ROAD_BEFORE: u64 = 1 << 23;
+    /// A part of a building: "Apt", "Suite".
+    pub const UNIT: u64 = 1 << 24;
+    /// A country or a large city.
+    pub const PLACE: u64 = 1 << 25;
+    /// The legal form of a company.
+    pub const COMPANY: u64 = 1 << 26;
+    /// A number beside it is a host's: "ip", "server".
+    pub const HOST: u64 = 1 << 27;
+    /// A number beside it is a version or a section.
+    pub const VERSION: u64 = 1 << 28;
+    /// What is counted or measured: "dollars", "people".
+    pub const MEASURE: u64 = 1 << 29;
+    /// A crypto currency or its wallet.
+    pub const CRYPTO: u64 = 1 << 30;
+    /// Says that something is: "is", "are", "was".
+    pub const IS: u64 = 1 << 31;
+    /// Whose: "my", "her", "our".
+    pub const WHOSE: u64 = 1 << 32;
+    /// "number", "no", "nr".
+    pub const NUMBER: u64 = 1 << 33;
+    /// "name", as in "my name is".
+    pub const NAME: u64 = 1 << 34;
+    /// A number beside it belongs to a person's papers: "ssn", "id", "passport", "tax".
+    pub const PAPERS: u64 = 1 << 35;
+    /// Somebody lives, ships or moves there.
+    pub const RESIDES: u64 = 1 << 36;
+    /// "at", "on", "to": between "reach me" and the number.
+    pub const AT: u64 = 1 << 37;
+    /// A compass point or a military post: parts of addresses.
+    pub const POST: u64 = 1 << 38;
+    /// Says hello or goodbye, or who is who in a conversation or a form: a name is likely to follow.
+    pub const BEFORE_NAME: u64 = 1 << 39;
+    /// A user name or login, beside which a password stands.
+    pub const LOGIN: u64 = 1 << 40;
+}
+
+/// How the letters of a word look; a set of bits.
+pub mod shape {
+    /// Has a lower-case ASCII letter.
+    pub const LOWER: u8 = 1;
+    /// Has an upper-case ASCII letter.
+    pub const UPPER: u8 = 2;
+    /// Has an ASCII digit.
+    pub const DIGIT: u8 = 4;
+    /// Has a letter that is not ASCII.
+    pub const OTHER: u8 = 8;
+    /// Begins with an upper-case letter, as far as a byte can tell.
+    pub const CAPITAL: u8 = 16;
+    /// A sentence ends before it.
+    pub const BREAK: u8 = 32;
+    /// A line ends before it.
+    pub const LINE: u8 = 64;
+    /// Has a capital after its first letter, as `apiKey` and `API`.
+    pub const HUMP: u8 = 128;
+}
+
+/// One word: letters and digits without anything between them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Word {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// Bits of [`cue`].
+    pub cues: u64,
+    /// Bits of [`shape`].
+    pub shape: u8,
+}
+
+impl Word {
+    /// Whether it consists of ASCII digits.
+    #[must_use]
+    pub const fn is_number(&self) -> bool {
+        self.shape & (shape::LOWER | shape::UPPER | shape::DIGIT | shape::OTHER) == shape::DIGIT
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether any of these cues is among its own.
+    #[must_use]
+    pub const fn is(&self, cues: u64) -> bool {
+        self.cues & cues != 0
+    }
+
+    /// Whether it looks like a name: a capital and then small letters only.
+    #[must_use]
+    pub const fn is_capitalised(&self) -> bool {
+        self.shape & shape::CAPITAL != 0 && self.shape & shape::DIGIT == 0
+    }
+}
+
+/// A text and its words.
+pub struct Page<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// The same, as bytes.
+    pub bytes: &'t [u8],
+    /// Its words, in order.
+    pub words: Vec<Word>,
+    /// How many bytes were asked for so far, so that a test can hold that the work is linear.
+    #[cfg(test)]
+    pub touched: std::cell::Cell<usize>,
+}
+
+const SEPARATOR: u8 = 0;
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 3;
+/// Letters of scripts that set spaces between words.
+const SPACED: u8 = 4;
+/// Letters of scripts that do not; and everything else beyond two bytes.
+const UNSPACED: u8 = 5;
+/// The second and later bytes of a letter.
+const INNER: u8 = 6;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [SEPARATOR; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'0'..=b'9' => DIGIT,
+            0x80..=0xBF => INNER,
+            // U+00C0 to U+07FF; the signs of U+0080 to U+00BF come with 0xC2.
+            0xC3..=0xDF => SPACED,
+            0xE1..=0xF4 => UNSPACED,
+            _ => SEPARATOR,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(SEPARATOR)
+}
+
+impl<'t> Page<'t> {
+    /// Cuts a text into words.
+    #[must_use]
+    pub fn read(text: &'t str) -> Self {
+        let bytes = text.as_bytes();
+        let mut words = Vec::with_capacity(bytes.len() / 5 + 1);
+        let mut at = 0;
+        let mut ended = 0_u8;
+        while let Some(&byte) = bytes.get(at) {
+            let first = class(byte);
+            if first == SEPARATOR || first == INNER {
+                match byte {
+                    b'\n' => ended |= shape::LINE,
+                    b'.' | b'?' | b'!' | b';' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => {
+                        ended |= shape::BREAK;
+                    }
+                    _ => {}
+                }
+                at += 1;
+                continue;
+            }
+            let word = read_word(text, at, first, ended);
+            ended = 0;
+            at = word.end;
+            words.push(word);
+        }
+        Self {
+            text,
+            bytes,
+            words,
+            #[cfg(test)]
+            touched: std::cell::Cell::new(0),
+        }
+    }
+
+    #[cfg(test)]
+    fn touch(&self, bytes: usize) {
+        self.touched.set(self.touched.get() + bytes);
+    }
+
+    /// A part of the text; empty where there is none.
+    #[must_use]
+    pub fn slice(&self, start: usize, end: usize) -> &'t str {
+        #[cfg(test)]
+        self.touch(end.saturating_sub(start).max(1));
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// A byte of the text; 0 past its ends.
+    #[must_use]
+    pub fn byte(&self, at: usize) -> u8 {
+        #[cfg(test)]
+        self.touch(1);
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    /// The byte before a place; 0 at the beginning.
+    #[must_use]
+    pub fn byte_before(&self, at: usize) -> u8 {
+        at.checked_sub(1).map_or(0, |before| self.byte(before))
+    }
+
+    /// The word of this index; an empty one where there is none.
+    #[must_use]
+    pub fn word(&self, index: usize) -> Word {
+        self.words.get(index).copied().unwrap_or_default()
+    }
+
+    /// The text of the word of this index.
+    #[must_use]
+    pub fn word_text(&self, index: usize) -> &'t str {
+        let word = self.word(index);
+        self.slice(word.start, word.end)
+    }
+
+    /// The index of the first word that begins at or after a place.
+    #[must_use]
+    pub fn word_at(&self, place: usize) -> usize {
+        self.words.partition_point(|word| word.start < place)
+    }
+
+    /// The cues of up to `count` words before the word of this index, in its sentence.
+    #[must_use]
+    pub fn cues_before(&self, index: usize, count: usize) -> u64 {
+        let mut cues = 0;
+        let mut here = index;
+        for _ in 0..count {
+            let Some(before) = here.checked_sub(1) else { break };
+            // "Tel. 123": a full stop after an abbreviation ends no sentence.
+            if self.word(here).shape & shape::BREAK != 0 && self.word(before).len() > 4 {
+                break;
+            }
+            cues |= self.word(before).cues;
+            here = before;
+        }
+        cues
+    }
+
+    /// The cues of up to `count` words from the word of this index on, in its sentence.
+    #[must_use]
+    pub fn cues_from(&self, index: usize, count: usize) -> u64 {
+        let mut cues = 0;
+        for word in self.words.iter().skip(index).take(count) {
+            if word.shape & shape::BREAK != 0 {
+                break;
+            }
+            cues |= word.cues;
+        }
+        cues
+    }
+
+    /// Whether one of these lower-case words, or one that holds one of them in a script without spaces, stands within
+    /// `count` words before the word of this index or within three from `next` on.
+    #[must_use]
+    pub fn is_beside(&self, index: usize, next: usize, count: usize, wanted: &[&str]) -> bool {
+        let is_wanted = |word: &Word| {
+            let text = self.slice(word.start, word.end);
+            wanted
+                .iter()
+                .any(|wanted| text.eq_ignore_ascii_case(wanted) || (!wanted.is_ascii() && text.contains(wanted)))
+        };
+        let from = index.saturating_sub(count);
+        self.words.get(from..index).unwrap_or_default().iter().any(is_wanted)
+            || self.words.iter().skip(next).take(3).any(is_wanted)
+    }
+}
+
+fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
+    let bytes = text.as_bytes();
+    let mut seen = 0_u8;
+    let mut at = start;
+    let mut last = first;
+    while let Some(&byte) = bytes.get(at) {
+        let class = class(byte);
+        match class {
+            SEPARATOR => break,
+            INNER => {}
+            _ => {
+                let unspaced = (class == UNSPACED) != (last == UNSPACED);
+                let number = (class == DIGIT && last >= SPACED) || (last == DIGIT && class >= SPACED);
+                if at > start && (unspaced || number) {
+                    break;
+                }
+                seen |= match class {
+                    LOWER => shape::LOWER,
+                    UPPER if at > start => shape::UPPER | shape::HUMP,
+                    UPPER => shape::UPPER,
+                    DIGIT => shape::DIGIT,
+                    _ => shape::OTHER,
+                };
+                last = class;
+            }
+        }
+        at += 1;
+    }
+    let cues = if first == UNSPACED {
+        unspaced_cues(text.get(start..at).unwrap_or_default())
+    } else if seen == shape::DIGIT || at - start > 16 {
+        0
+    } else {
+        TABLE.look_up(bytes.get(start..at).unwrap_or_default())
+    };
+    let capital = match first {
+        UPPER => true,
+        // É, Ö, Š, Ж …: upper-case letters beyond ASCII; `char` knows.
+        SPACED => text.get(start..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase),
+        _ => false,
+    };
+    let capital = if capital { shape::CAPITAL } else { 0 };
+    Word { start, end: at, cues, shape: seen | ended | capital }
+}
+
+/// Words of one to sixteen letters, and their cues, in open addressing. The marks are small enough to stay in the
+/// nearest cache, and settle nearly every look for a word that is not here.
+struct Table {
+    /// A part of each word's hash; 0 where there is no word.
+    marks: Vec<u16>,
+    /// The words, at the same places.
+    slots: Vec<(u128, u64)>,
+    mask: usize,
+}
+
+/// The letters of a word, small ones, in one number; 0 if there are none or too many.
+fn packed(word: &[u8]) -> u128 {
+    if word.len() > 16 {
+        return 0;
+    }
+    let mut letters = [0_u8; 16];
+    for (slot, byte) in letters.iter_mut().zip(word) {
+        *slot = byte.to_ascii_lowercase();
+    }
+    u128::from_le_bytes(letters)
+}
+
+/// Where to look first, and the mark.
+fn hashed(key: u128) -> (usize, u16) {
+    // The multiplier is 2^64 divided by the golden ratio, which spreads neighbouring keys.
+    let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(23);
+    let hash = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((hash >> 40) as usize, (hash >> 20) as u16 | 1)
+}
+
+impl Table {
+    fn of<'w>(words: impl Iterator<Item = (u64, &'w str)>) -> Self {
+        let words: Vec<(u64, &str)> = words.collect();
+        let size = (words.len() * 3).next_power_of_two();
+        let mut table = Self { marks: vec![0; size], slots: vec![(0, 0); size], mask: size - 1 };
+        for (cues, word) in words {
+            table.add(packed(word.as_bytes()), cues);
+        }
+        table
+    }
+
+    fn add(&mut self, key: u128, cues: u64) {
+        if key == 0 {
+            return;
+        }
+        let (start, mark) = hashed(key);
+        let mut slot = start & self.mask;
+        while let (Some(there), Some(entry)) = (self.marks.get_mut(slot), self.slots.get_mut(slot)) {
+            if *there == 0 || entry.0 == key {
+                *there = mark;
+                *entry = (key, entry.1 | cues);
+                return;
+            }
+            slot = (slot + 1) & self.mask;
+        }
+    }
+
+    fn look_up(&self, word: &[u8]) -> u64 {
+        let key = packed(word);
+        if key == 0 {
+            return 0;
+        }
+        let (start, mark) = hashed(key);
+        let mut slot = start & self.mask;
+        // At most a third of the slots is taken, so that this ends soon.
+        while let Some(there) = self.marks.get(slot) {
+            if *there == 0 {
+                return 0;
+            }
+            if *there == mark
+                && let Some(entry) = self.slots.get(slot)
+                && entry.0 == key
+            {
+                return entry.1;
+            }
+            slot = (slot + 1) & self.mask;
+        }
+        0
+    }
+}
+
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| Table::of(super::lexicon::all().flat_map(|(cues, words)| words.map(move |word| (cues, word)))));
+
+/// The cues of a single word, for names that are put together from several.
+#[must_use]
+pub fn cues_of(word: &str) -> u64 {
+    TABLE.look_up(word.as_bytes())
+}
+
+/// The cues in a run of a script without spaces.
+fn unspaced_cues(text: &str) -> u64 {
+    let mut cues = 0;
+    for (at, letter) in text.char_indices() {
+        let rows: &[(&str, u64)] = match letter {
+            '电' | '電' => &[("电话", cue::PHONE), ("電話", cue::PHONE)],
+            '手' => &[("手机", cue::PHONE), ("手機", cue::PHONE)],
+            '携' | '연' | '휴' | '전' => {
+                &[("携帯", cue::PHONE), ("연락처", cue::PHONE), ("휴대폰", cue::PHONE), ("전화", cue::PHONE)]
+            }
+            '联' | '聯' => &[("联系", cue::CALL), ("聯絡", cue::CALL)],
+            '卡' | '카' | 'カ' => {
+                &[("卡号", cue::CARD), ("卡號", cue::CARD), ("카드", cue::CARD), ("カード", cue::CARD)]
+            }
+            '密' => &[("密码", cue::PASSWORD), ("密碼", cue::PASSWORD), ("密钥", cue::TOKEN), ("密鑰", cue::TOKEN)],
+            '口' | '令' => &[("口令", cue::PASSWORD), ("令牌", cue::TOKEN)],
+            'パ' | '비' => &[("パスワード", cue::PASSWORD), ("비밀번호", cue::PASSWORD)],
+            '身' | '주' | 'マ' => &[
+                ("身份证", cue::PAPERS),
+                ("身分證", cue::PAPERS),
+                ("주민", cue::PAPERS),
+                ("マイナンバー", cue::PAPERS),
+            ],
+            '护' | '護' | '여' => &[("护照", cue::PASSPORT), ("護照", cue::PASSPORT), ("여권", cue::PASSPORT)],
+            '出' | '生' => &[("出生", cue::BIRTH), ("生日", cue::BIRTH), ("生年月日", cue::BIRTH)],
+            '银' | '銀' | '账' => &[("银行", cue::BANK), ("銀行", cue::BANK), ("账号", cue::BANK)],
+            '订' | '注' => &[("订单", cue::ORDER), ("注文", cue::ORDER)],
+            '是' | '为' | 'は' => &[("是", cue::IS), ("为", cue::IS), ("は", cue::IS)],
+            _ => &[],
+        };
+        for (phrase, bits) in rows {
+            if text.get(at..).is_some_and(|rest| rest.starts_with(phrase)) {
+                cues |= bits;
+            }
+        }
+    }
+    cues
+}
