@@ -15,6 +15,10 @@ use llm_call::store::keeper::{self, Store};
 use llm_call::{Constraints, Prompt};
 use tokio::runtime::Runtime;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests measured one after the other.
 const REQUESTS: usize = 20_000;
 /// Requests before that, so that everything is warm.

@@ -111,12 +111,13 @@ impl Actor {
                     self.inbox.close();
                 }
             }
-            self.teacher.teach(&mut self.fleet, self.clock.now());
+            self.teacher.show(&mut self.fleet, self.clock.now());
             self.drains();
             self.publish();
         }
+        let now = self.clock.now();
+        self.teacher.show_now(&mut self.fleet, now);
         if let Some(books) = &mut self.books {
-            let now = self.clock.now();
             books.book_rent(&self.fleet, now);
             books.keep_billed(&self.fleet, now);
         }
@@ -126,10 +127,13 @@ impl Actor {
     fn take_in(&mut self) {
         let now = self.clock.now();
         let Some(books) = &mut self.books else { return };
+        // What others have learnt, or want forgotten, goes into what is shown.
+        self.teacher.show_now(&mut self.fleet, now);
         let (status, actions) = books.take_in(Arc::make_mut(&mut self.fleet), now);
+        self.teacher.follow(&self.fleet);
         self.store = status;
         for said in books.said() {
-            self.teacher.judge(&mut self.fleet, said.request, &said.model, said.quality, now);
+            self.teacher.judge(said.request, &said.model, said.quality, now);
         }
         for action in actions {
             tracing::info!(by = &*action.by, action = %action.words, "operator");
@@ -211,7 +215,7 @@ impl Actor {
         Arc::make_mut(&mut self.fleet).settle(permit, &result, now);
     }
 
-    fn settle(&mut self, admitted: Leave, settled: &Settled, now: Timestamp) {
+    fn settle(&mut self, admitted: Leave, settled: Settled, now: Timestamp) {
         let Leave { permit, entry } = admitted;
         let day = self.clock.day(now);
         if day != self.fleet.spend.day {
@@ -219,7 +223,7 @@ impl Actor {
             Arc::make_mut(&mut self.fleet).advance(now, day);
         }
         if let Some((books, entry)) = self.books.as_ref().zip(entry) {
-            books.settle(entry, settled, now);
+            books.settle(entry, &settled, now);
         }
         let (backend, model) = (permit.backend.clone(), permit.model.clone());
         let result = AttemptResult {
@@ -229,7 +233,7 @@ impl Actor {
             cost: settled.attempt.cost,
         };
         self.watching_health(&backend, |fleet| fleet.settle(permit, &result, now));
-        self.teacher.hear(settled.attempt.request, &settled.attempt.backend, settled.lesson.clone());
+        self.teacher.hear(settled.attempt.request, &settled.attempt.backend, settled.lesson);
         if settled.attempt.outcome.is_ok() {
             let (predicted, cost) = (settled.attempt.predicted, settled.attempt.cost);
             Arc::make_mut(&mut self.fleet).forecast_came_to(&backend, &model, predicted, cost);
@@ -257,7 +261,7 @@ impl Actor {
             Message::Accepted { request, cancel, question } => {
                 self.in_flight.insert(request, cancel);
                 if let Some(question) = question {
-                    self.teacher.asked(&mut self.fleet, question, request, now);
+                    self.teacher.asked(question, request, now);
                 }
             }
             Message::Ended { request, answered_by } => {
@@ -278,7 +282,7 @@ impl Actor {
             }
             Message::Release(admitted) => self.release(admitted, now),
             Message::Lost(admitted) => self.lose(admitted, now),
-            Message::Settle { admitted, settled } => self.settle(admitted, &settled, now),
+            Message::Settle { admitted, settled } => self.settle(admitted, *settled, now),
             Message::Began { backend, model, passes } => {
                 Arc::make_mut(&mut self.fleet).began(&backend, &model, passes, now);
             }
@@ -388,7 +392,7 @@ impl Actor {
                 let before = answer.judgement.replace(*judgement);
                 fleet.judge(&answer.backend, &answer.model, before, *judgement);
                 let (model, quality) = (answer.model.clone(), judgement.quality());
-                self.teacher.judge(&mut self.fleet, *request, &model, quality, now);
+                self.teacher.judge(*request, &model, quality, now);
                 if let Some(books) = &self.books {
                     books.journal().write(Record::Judged {
                         request: *request,

@@ -127,8 +127,10 @@ struct Keeping {
     journal: Journal,
     /// Whether prompts and answers are kept as well.
     keep_text: bool,
-    folding: TaskTracker,
+    /// Ends the folding.
     stop: CancellationToken,
+    /// Cancelled when the folding has come to its end.
+    folded: CancellationToken,
 }
 
 /// An engine that nobody holds any more stops by itself.
@@ -365,7 +367,7 @@ impl Engine {
         if let Some(store) = &shared.store {
             store.journal.close().await;
             store.stop.cancel();
-            store.folding.wait().await;
+            store.folded.cancelled().await;
         }
     }
 }

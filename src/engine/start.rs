@@ -121,6 +121,8 @@ impl Engine {
             Some((books, keeping)) => (Some(books), Some(keeping)),
             None => (None, None),
         };
+        let mut teacher = Teacher::default();
+        teacher.follow(&fleet);
         let fleet = Arc::new(fleet);
         let policy = Arc::new(config.policy);
         let (snapshot_sender, snapshots) = watch::channel(Arc::new(Snapshot {
@@ -155,7 +157,7 @@ impl Engine {
             // What an earlier run drained has nothing in flight any more.
             draining: Vec::new(),
             answered: VecDeque::new(),
-            teacher: Teacher::default(),
+            teacher,
             books,
             store: Status::default(),
             prices: Arc::from(config.prices.date().unwrap_or_default()),
@@ -213,10 +215,9 @@ fn warm() {
 /// Takes up what a store has kept, and sets its folding to work.
 fn keep(store: Store, clock: &Clock, fleet: &mut Fleet) -> (Books, Keeping) {
     let keep_text = store.keep_text;
-    let (journal, kept, news, owner, keeper) = store.into_parts();
+    let (journal, kept, news, owner, folding) = store.into_parts();
     let books = Books::begin(journal.clone(), kept, news, owner, clock.clone(), fleet);
-    let (folding, stop) = (TaskTracker::new(), CancellationToken::new());
-    folding.spawn(keeper.run(stop.clone()));
-    folding.close();
-    (books, Keeping { journal, keep_text, folding, stop })
+    let stop = CancellationToken::new();
+    let folded = folding.begin(stop.clone());
+    (books, Keeping { journal, keep_text, stop, folded })
 }

@@ -32,7 +32,7 @@ const LARGEST: u64 = 8 << 20;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the thread lets records gather before it writes them, where what must not be lost is on the slate: waking it for
 /// each of them would cost every request more than all else that the journal does.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(5);
 /// Tries to write what is left when the program ends: it must end, whatever the disk does.
 const LAST_TRIES: u32 = 4;
 /// As much as is read of a file in one go, in bytes. No line is longer: kept texts, the longest there are, come to 3 MiB.

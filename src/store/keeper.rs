@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::database::{Database, Kept, Said, Wish};
+use super::folding::Folding;
 use super::journal::{Files, Journal, Progress};
 use super::record::Record;
 use super::sqlite::Sqlite;
@@ -87,7 +88,7 @@ pub struct Store {
     pub owner: String,
     /// Whether prompts and answers are kept as well.
     pub keep_text: bool,
-    keeper: Keeper,
+    folding: Folding,
 }
 
 impl std::fmt::Debug for Store {
@@ -99,8 +100,8 @@ impl std::fmt::Debug for Store {
 /// A key of what this process has booked: when, and for what.
 type Booked = BTreeMap<(Day, Tier, ModelId, Arc<str>), Book>;
 
-/// The task that folds.
-struct Keeper {
+/// What folds.
+pub(super) struct Keeper {
     database: Box<dyn Database>,
     folder: PathBuf,
     files: Files,
@@ -162,39 +163,7 @@ impl Store {
     ///
     /// If the folder cannot be written to, or the database cannot be opened: see [`StoreError`].
     pub async fn open(options: Options) -> Result<Self, StoreError> {
-        if let Some(parent) = options.file.parent() {
-            crate::logging::create_private_folder(parent)
-                .map_err(|source| StoreError::Io { path: parent.to_owned(), source })?;
-        }
-        let mut database = look_up(&options).await?;
-        let folder = journals(&options)?;
-        let failed = |source| StoreError::Io { path: folder.clone(), source };
-        let files = Files::begin(&folder).map_err(failed)?;
-        let (journal, progress) = files.write().map_err(failed)?;
-        let clock = options.clock;
-        let now = clock.now();
-        let kept = database.kept(now).await?;
-        let (news, heard) = watch::channel(Arc::new(News::default()));
-        let owner = files.owner();
-        let mut keeper = Keeper {
-            database,
-            folder,
-            files,
-            progress,
-            at: (0, 0),
-            is_unsure: false,
-            is_dirty: true,
-            own: Booked::new(),
-            started: now,
-            began: minute(now),
-            day: clock.day(now),
-            stragglers: 0,
-            keep: options.keep,
-            clock,
-            news,
-        };
-        keeper.look(true).await?;
-        Ok(Self { journal, kept, news: heard, owner, keep_text: options.keep_text, keeper })
+        Folding::open(options).await
     }
 
     /// Writes a few records, no more than the journal takes at once, and closes the store: what is said at a shell. When this
@@ -206,22 +175,12 @@ impl Store {
     pub async fn write(self, records: Vec<Record>) -> Result<(), StoreError> {
         records.into_iter().for_each(|record| self.journal.write(record));
         self.journal.close().await;
-        self.keeper.end().await
+        self.folding.end().await
     }
 
-    /// The parts that an engine needs: the way in, what was kept, what is new, and the task that folds until it is stopped.
+    /// The parts that an engine needs: the way in, what was kept, what is new, and the folding.
     pub(crate) fn into_parts(self) -> (Journal, Kept, watch::Receiver<Arc<News>>, String, Folding) {
-        (self.journal, self.kept, self.news, self.owner, Folding(self.keeper))
-    }
-}
-
-/// The task that folds the journal.
-pub(crate) struct Folding(Keeper);
-
-impl Folding {
-    /// Folds until `stop`, and then what is left: the journal has to be closed before.
-    pub(crate) async fn run(self, stop: CancellationToken) {
-        self.0.run(stop).await;
+        (self.journal, self.kept, self.news, self.owner, self.folding)
     }
 }
 
@@ -272,7 +231,46 @@ fn name(owner: &str, number: u32) -> String {
 }
 
 impl Keeper {
-    async fn run(mut self, stop: CancellationToken) {
+    /// Opens a store, with what is to fold it.
+    pub(super) async fn open(options: Options, folding: Folding) -> Result<(Self, Store), StoreError> {
+        if let Some(parent) = options.file.parent() {
+            crate::logging::create_private_folder(parent)
+                .map_err(|source| StoreError::Io { path: parent.to_owned(), source })?;
+        }
+        let mut database = look_up(&options).await?;
+        let folder = journals(&options)?;
+        let failed = |source| StoreError::Io { path: folder.clone(), source };
+        let files = Files::begin(&folder).map_err(failed)?;
+        let (journal, progress) = files.write().map_err(failed)?;
+        let clock = options.clock;
+        let now = clock.now();
+        let kept = database.kept(now).await?;
+        let (news, heard) = watch::channel(Arc::new(News::default()));
+        let owner = files.owner();
+        let mut keeper = Self {
+            database,
+            folder,
+            files,
+            progress,
+            at: (0, 0),
+            is_unsure: false,
+            is_dirty: true,
+            own: Booked::new(),
+            started: now,
+            began: minute(now),
+            day: clock.day(now),
+            stragglers: 0,
+            keep: options.keep,
+            clock,
+            news,
+        };
+        keeper.look(true).await?;
+        let store = Store { journal, kept, news: heard, owner, keep_text: options.keep_text, folding };
+        Ok((keeper, store))
+    }
+
+    /// Folds until `stop`, and then what is left: the journal has to be closed before.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut fold = tokio::time::interval(FOLD_EVERY);
         fold.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut looked, mut tidied) = (Instant::now(), Instant::now());
@@ -308,7 +306,7 @@ impl Keeper {
     }
 
     /// The journal is closed: folds the rest. What cannot be folded is left to whoever comes next.
-    async fn end(mut self) -> Result<(), StoreError> {
+    pub(super) async fn end(mut self) -> Result<(), StoreError> {
         let closed = self.progress.wait_for(|progress| progress.closed);
         if tokio::time::timeout(LAST_PATIENCE, closed).await.is_err() {
             let source = std::io::Error::other("the disk does not answer; what waited for it is lost");
