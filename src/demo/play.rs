@@ -223,6 +223,10 @@ impl Sender {
             // With the last piece everything is produced, what is never shown included.
             let more = if self.left == 0 { play.turn.usage.output } else { frame.tokens.into() };
             play.flight.produced(more);
+            if self.frames.len() == 0 && self.close == Close::Proper {
+                // Whoever has the last piece has all of it, even if the connection is gone before its end is sent.
+                play.flight.ended = play.end();
+            }
         }
         Some(Ok(Bytes::from(frame.bytes)))
     }
