@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -30,9 +31,11 @@ const BATCH: usize = 512;
 const LARGEST: u64 = 8 << 20;
 /// The pause before the disk is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the thread lets records gather before it writes them, where what must not be lost is on the slate: waking it for
-/// each of them would cost every request more than all else that the journal does.
+/// How often the thread looks for records, where what must not be lost is on the slate: being woken for each of them would
+/// cost every request more than all else that the journal does.
 const GATHER: Duration = Duration::from_millis(5);
+/// Looks in vain after which the thread sleeps until it is woken: a second.
+const LOOKS: u32 = 200;
 /// Tries to write what is left when the program ends: it must end, whatever the disk does.
 const LAST_TRIES: u32 = 4;
 /// As much as is read of a file in one go, in bytes. No line is longer: kept texts, the longest there are, come to 3 MiB.
@@ -371,18 +374,15 @@ struct Writer {
 }
 
 impl Writer {
-    #[expect(clippy::disallowed_methods, reason = "a thread of its own, and what gathers meanwhile waits for nothing")]
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        let mut last = false;
+        let (mut last, mut is_behind) = (false, false);
         while !last {
-            let Some(first) = entries.blocking_recv() else { break };
-            if self.slate.is_some() {
-                std::thread::sleep(GATHER);
-            }
+            let Some(first) = self.first(&mut entries, is_behind) else { break };
             let mut lines = Vec::new();
             let mut waiting = Vec::new();
             let (mut texts, mut noted) = (0, 0);
             let mut next = Some(first);
+            is_behind = true;
             for _ in 0..BATCH {
                 match next.take().or_else(|| entries.try_recv().ok()) {
                     Some(Entry::Record(record)) => {
@@ -398,7 +398,10 @@ impl Writer {
                     }
                     Some(Entry::Flush(written)) => waiting.push(written),
                     Some(Entry::Close) => last = true,
-                    None => break,
+                    None => {
+                        is_behind = false;
+                        break;
+                    }
                 }
             }
             self.persist(&lines, noted);
@@ -409,6 +412,22 @@ impl Writer {
             }
         }
         self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    /// The next record, when there is one; `None` when there will be none any more. Lets some gather, unless there are more
+    /// than are written in one go.
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, and what gathers meanwhile waits for nothing")]
+    fn first(&self, entries: &mut mpsc::Receiver<Entry>, is_behind: bool) -> Option<Entry> {
+        let looks = if self.slate.is_some() && !is_behind { LOOKS } else { 0 };
+        for _ in 0..looks {
+            std::thread::sleep(GATHER);
+            match entries.try_recv() {
+                Ok(entry) => return Some(entry),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+        entries.blocking_recv()
     }
 
     /// Writes lines, however long the disk refuses: they wait here, and what comes after them in the queue. At the end of the
