@@ -219,7 +219,7 @@ impl Failure {
     /// Words count as a quotation when sixteen characters in a row also stand in one of the prompt's texts, or when a
     /// text of eight or more stands there as a whole.
     #[must_use]
-    pub fn without_quotes_of(mut self, texts: &[&str]) -> Self {
+    pub fn without_quotes_of(self, texts: &[&str]) -> Self {
         const RUN: usize = 16;
         let chars: Vec<(usize, char)> = self.message.char_indices().collect();
         let quotes = (0..chars.len().saturating_sub(RUN - 1)).any(|start| {
@@ -230,9 +230,20 @@ impl Failure {
         });
         // A prompt that is shorter than such a run is quoted when it is there as a whole.
         let whole = |text: &str| (RUN / 2..RUN).contains(&text.chars().count()) && self.message.contains(text);
-        if quotes || texts.iter().any(|text| whole(text.trim())) {
-            "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
-        }
+        if quotes || texts.iter().any(|text| whole(text.trim())) { self.withheld() } else { self }
+    }
+
+    /// The same without the upstream's words if one of these values stands among them, of four bytes or more: what the
+    /// guard found in a prompt is not to be told on, however short it is.
+    #[must_use]
+    pub fn without_values(self, values: &[&str]) -> Self {
+        const LEAST: usize = 4;
+        let tells = |value: &&str| value.len() >= LEAST && self.message.contains(*value);
+        if values.iter().any(tells) { self.withheld() } else { self }
+    }
+
+    fn withheld(mut self) -> Self {
+        "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
         self
     }
 }
@@ -274,6 +285,9 @@ mod tests {
         assert!(short.without_quotes_of(&["PIN is 48121\n"]).message.contains("withheld"));
         let plain = Failure::new(FailureClass::BadRequest, "`temperature` is deprecated for this model");
         assert!(plain.without_quotes_of(&[prompt]).message.contains("temperature"));
+        let found = Failure::new(FailureClass::BadRequest, "cannot parse 48121");
+        assert!(found.clone().without_values(&["48121"]).message.contains("withheld"));
+        assert!(found.without_values(&["par", "999999"]).message.contains("48121"));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 pub mod detect;
 pub mod intent;
 mod kind;
+#[cfg(test)]
+pub(crate) mod planted;
 pub mod redact;
 
 use std::collections::BTreeMap;
@@ -301,11 +303,11 @@ fn without(prompt: &Prompt, policy: &GuardPolicy) -> Option<Redacted> {
         return None;
     }
     let redacted = redact::redact(prompt, &secrets)?;
-    let mut left = false;
+    let mut left = redact::is_left(&redacted.prompt, &secrets);
     for (message, text) in redacted.prompt.every_text() {
         look(&redacted.prompt, message, &text, policy, |finding, handling| {
-            let value = text.get(finding.start..finding.end).unwrap_or_default();
-            left |= handling != Handling::Warn && !redact::is_placeholder(&redacted.table, value);
+            left |= handling != Handling::Warn
+                && !redact::is_placeholder(&redacted.table, &text, finding.start, finding.end);
         });
     }
     (!left).then_some(redacted)
