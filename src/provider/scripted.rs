@@ -35,6 +35,8 @@ pub(crate) enum Play {
     Steps(Vec<Step>),
     /// Answers with every text that it was given, a few characters at a time.
     Echo,
+    /// Fails at once with words that quote this, if it stands in what was given.
+    Quote(FailureClass, String),
 }
 
 impl Play {
@@ -121,6 +123,10 @@ impl Wire for Scripted {
             Play::Refuse(failure) => Err(failure),
             Play::Steps(steps) => Ok(steps),
             Play::Echo => Ok(echo(prompt)),
+            Play::Quote(class, text) if told(prompt).contains(&text) => {
+                Err(Failure::new(class, &format!("bad input: {text}")))
+            }
+            Play::Quote(class, _) => Err(Failure::new(class, "scripted")),
         };
         Box::pin(async move {
             // The stream holds it until it is dropped.

@@ -14,7 +14,7 @@ use proptest::test_runner::TestRunner;
 
 use self::fleet::{Fleet, Told};
 use crate::config::Config;
-use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::failure::FailureClass;
 use crate::domain::fleet::{AdminState, PinScope};
 use crate::domain::money::Money;
 use crate::domain::privacy::planted::{Chance, Place, Planted, Writing, conversation, named, plant, strings};
@@ -55,11 +55,12 @@ impl Sowing {
         self.plants.push((planted, trace));
     }
 
-    /// What a text tells of the findings that are handled in one of these ways.
-    fn told_by(&self, text: &str, guard: &GuardPolicy, how: &[Handling]) -> Option<String> {
+    /// What a text tells of the findings of so many bytes that are handled in one of these ways.
+    fn told_by(&self, text: &str, guard: &GuardPolicy, how: &[Handling], least: usize) -> Option<String> {
         let bad = |(planted, trace): &&(Planted, String)| {
             how.contains(&handling(guard, planted.kind))
-                && (text.contains(&*trace.clone()) || text.contains(&planted.trace))
+                && planted.value.len() >= least
+                && (text.contains(trace.as_str()) || text.contains(&planted.trace))
         };
         self.plants.iter().find(bad).map(|(planted, trace)| format!("{}: {trace}", planted.kind))
     }
@@ -95,7 +96,8 @@ fn judge(sowing: &Sowing, guard: &GuardPolicy, told_of: &Told) -> Result<(), Str
         return Err("a kept prompt left".to_owned());
     }
     for text in outside.iter().flat_map(strings) {
-        if let Some(what) = sowing.told_by(&text, guard, &[Handling::KeepLocal, Handling::Refuse, Handling::Redact]) {
+        if let Some(what) = sowing.told_by(&text, guard, &[Handling::KeepLocal, Handling::Refuse, Handling::Redact], 1)
+        {
             return Err(format!("{what} left"));
         }
     }
@@ -106,8 +108,9 @@ fn judge(sowing: &Sowing, guard: &GuardPolicy, told_of: &Told) -> Result<(), Str
         }
     }
     for word in words {
+        // Two digits or a form of address say nothing by themselves.
         let found = [Handling::KeepLocal, Handling::Refuse, Handling::Redact, Handling::Warn];
-        if let Some(what) = sowing.told_by(word, guard, &found) {
+        if let Some(what) = sowing.told_by(word, guard, &found, 4) {
             return Err(format!("{what} is told in {word}"));
         }
     }
@@ -405,7 +408,7 @@ async fn play(case: Case, seen: &Seen) -> Result<(), String> {
     Place::LastQuestion.put(&mut sowing.prompt, &sentences(&mut chance, case.around.1));
     let quoted = sowing.plants.first().map(|(_, trace)| trace.clone()).unwrap_or_default();
     let quoting = |play: Play| match play {
-        Play::Refuse(failure) if quotes => Play::Refuse(Failure::new(failure.class, &format!("bad input: {quoted}"))),
+        Play::Refuse(failure) if quotes => Play::Quote(failure.class, quoted.clone()),
         other => other,
     };
     let adjust = |config: &mut Config| {
