@@ -66,11 +66,11 @@ impl Sowing {
     }
 }
 
-/// What is done about a kind, the operator's own intent included.
+/// What is to be done about a kind, by the operator's word and not by what the guard makes of it.
 fn handling(guard: &GuardPolicy, kind: FindingKind) -> Handling {
-    match kind {
-        FindingKind::Named => guard.named.intents().first().map_or(Handling::Allow, |intent| intent.handling),
-        kind => guard.of(kind),
+    match guard.handling.get(&kind).expect("there is a word on every kind") {
+        Handling::Redact if !kind.is_a_value() => Handling::KeepLocal,
+        word => *word,
     }
 }
 
