@@ -41,8 +41,9 @@ pub fn scan(
     let cues = cues::find(&plain);
     for wanted in wanted.iter().filter(|wanted| KINDS.into_iter().any(**wanted)) {
         weigh::weigh(&plain, &cues, *wanted, |shown| {
-            let start = plain::origin(text, shown.start);
-            let end = plain::origin(text, shown.end).max(start);
+            // A word may end within what its plain form has no sign for.
+            let start = text.floor_char_boundary(plain::origin(text, shown.start));
+            let end = text.ceil_char_boundary(plain::origin(text, shown.end).max(start));
             found(shown.kind, start, end, shown.why);
         });
     }

@@ -1,9 +1,9 @@
 //! Values of each kind, with the words before and behind them. Key-shaped ones are put together here, so that no scanner
-//! takes this file for a leak.
+//! takes this file for a leak. The seeds of the fuzz targets are made of them too.
 
 use super::Chance;
 
-type Words = (&'static str, String, &'static str);
+pub(super) type Words = (&'static str, String, &'static str);
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const HEX: &str = "0123456789abcdef";
