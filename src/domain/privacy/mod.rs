@@ -270,7 +270,7 @@ fn look(prompt: &Prompt, message: usize, text: &str, policy: &GuardPolicy, mut f
     // conversation speak of such things to guard against them.
     if prompt.messages.get(message).is_some_and(|message| message.role == Role::User) {
         intent::scan(text, &each.each_ref().map(|wanted| wanted as _), |kind, start, end, why| {
-            tell(kind, start, end, why, "")
+            tell(kind, start, end, why, "");
         });
     }
     policy.named.scan(text, |intent, start, end| {
