@@ -1,34 +1,57 @@
-//! Each byte picks a piece of what the guard looks for, so that its deeper searches are reached; and a finding must stay
-//! where it is when harmless words stand before the text.
+//! Each byte picks a piece of what the guard looks for, so that its deeper searches are reached. What is found lies on
+//! characters, also where harmless words stand before it; and what leaves without its values comes back with them.
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "only the guard is called here, and it stands in the middle of the domain")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "only the guard is called here, and it stands in the middle of the domain"
+)]
 
 #[path = "../../src/domain/mod.rs"]
 mod domain;
+#[path = "../src/pieces.rs"]
+mod pieces;
 
-use domain::privacy::{FindingKind, detect};
+use std::sync::Arc;
+
+use domain::privacy::{FindingKind, GuardPolicy, Guarded, Handling, detect};
+use domain::prompt::Prompt;
+use domain::request::Privacy;
 use libfuzzer_sys::fuzz_target;
+use pieces::PIECES;
 
-const PIECES: [&str; 64] = [
-    "@", ".", ":", "://", " ", "\n", "-", "+", "(", ")", "=", "\"", "'", "4111", "1111 ", "0", "12", "é", "电话", "\u{200b}",
-    "％", "１", "%40", "\\u0040", "&#64;", "\\n", "password", "token", "key", "api_", " is ", "my ", "sk-", "eyJ",
-    "-----BEGIN ", "PRIVATE KEY-----", "-----END ", "Street", "Rue ", "Box", "Dr. ", "Ada ", "http", "user", "example.org",
-    "GB82WEST", "::1", "/24", "x12", "curl -u ", "seed phrase: ", "abc ", "name: ", "value: ", "DOB ", "12/12/2001", "AKIA",
-    "Q~", "|", "aB3xY9", "<", ">", "{", "$",
-];
+fn check(text: &str) {
+    let mut last = 0;
+    detect::scan(
+        text,
+        |_| true,
+        |hit| {
+            assert!(hit.start < hit.end && hit.start >= last);
+            assert!(text.is_char_boundary(hit.start) && text.is_char_boundary(hit.end));
+            last = hit.end;
+        },
+    );
+}
 
-fn found(text: &str) -> Vec<(FindingKind, usize, usize)> {
-    let mut hits = Vec::new();
-    detect::scan(text, |_| true, |hit| hits.push((hit.kind, hit.start, hit.end)));
-    hits
+/// Redacts whatever can be.
+fn policy() -> GuardPolicy {
+    GuardPolicy { handling: FindingKind::ALL.map(|kind| (kind, Handling::Redact)).into(), ..GuardPolicy::default() }
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let text: String = bytes.iter().filter_map(|byte| PIECES.get(usize::from(*byte) % PIECES.len())).copied().collect();
-    let alone = found(&text);
-    assert!(alone.iter().all(|(_, start, end)| text.is_char_boundary(*start) && text.is_char_boundary(*end)));
-    // Three sentences of plain words are further away than any word that is looked for beside a finding.
-    let before = "Well, this was quiet. Then nothing much happened here at all, nor there. ".repeat(2) + "\n\n";
-    let moved = found(&(before.clone() + &text));
-    assert!(moved.iter().all(|(_, start, end)| start < end && *end <= before.len() + text.len()));
+    check(&text);
+    check(&("Well, this was quiet. Then nothing much happened here at all, nor there. ".repeat(2) + "\n\n" + &text));
+    let guarded = Guarded::inspect(Arc::new(Prompt::user(text.clone())), Privacy::Standard, &policy());
+    let Ok(cleared) = guarded.clear() else { return };
+    let left = cleared.prompt().question();
+    match cleared.restorer() {
+        Some(restorer) => {
+            assert_eq!(restorer.restored(&left), text);
+            for finding in &guarded.verdict().findings {
+                assert!(!left.contains(&text[finding.start..finding.end]), "{} left", finding.kind);
+            }
+        }
+        None => assert_eq!(left, text),
+    }
 });

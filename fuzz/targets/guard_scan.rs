@@ -1,11 +1,15 @@
 //! Any bytes: the guard neither panics nor tells places that are none.
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "only the guard is called here, and it stands in the middle of the domain")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "only the guard is called here, and it stands in the middle of the domain"
+)]
 
 #[path = "../../src/domain/mod.rs"]
 mod domain;
 
-use domain::privacy::detect;
+use domain::privacy::{detect, intent};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -21,4 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             last = hit.end;
         },
     );
+    intent::scan(&text, &[&|_| true], |_, start, end, _| {
+        assert!(start <= end && text.is_char_boundary(start) && text.is_char_boundary(end));
+    });
 });

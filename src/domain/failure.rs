@@ -219,8 +219,10 @@ impl Failure {
     /// Words count as a quotation when sixteen characters in a row also stand in one of the prompt's texts, or when a
     /// text of eight or more stands there as a whole.
     #[must_use]
-    pub fn without_quotes_of(mut self, texts: &[&str]) -> Self {
+    pub fn without_quotes_of(self, texts: &[&str]) -> Self {
         const RUN: usize = 16;
+        // As the message is written.
+        let texts: Vec<String> = texts.iter().map(|text| spaced(text, usize::MAX)).collect();
         let chars: Vec<(usize, char)> = self.message.char_indices().collect();
         let quotes = (0..chars.len().saturating_sub(RUN - 1)).any(|start| {
             let from = chars[start].0;
@@ -230,22 +232,33 @@ impl Failure {
         });
         // A prompt that is shorter than such a run is quoted when it is there as a whole.
         let whole = |text: &str| (RUN / 2..RUN).contains(&text.chars().count()) && self.message.contains(text);
-        if quotes || texts.iter().any(|text| whole(text.trim())) {
-            "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
-        }
+        if quotes || texts.iter().any(|text| whole(text.trim())) { self.withheld() } else { self }
+    }
+
+    /// The same without the upstream's words if one of these values stands among them, of four bytes or more: what the
+    /// guard found in a prompt is not to be told on, however short it is.
+    #[must_use]
+    pub fn without_values(self, values: &[&str]) -> Self {
+        const LEAST: usize = 4;
+        let tells = |value: &&str| value.len() >= LEAST && self.message.contains(&spaced(value, usize::MAX));
+        if values.iter().any(tells) { self.withheld() } else { self }
+    }
+
+    fn withheld(mut self) -> Self {
+        "(the provider's message quotes the prompt and is withheld)".clone_into(&mut self.message);
         self
     }
 }
 
+/// The first so many characters of a text, with one space wherever there are some, or signs that are not to be seen.
+fn spaced(text: &str, most: usize) -> String {
+    let plain = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
+    let line: String = text.chars().map(plain).take(most).collect();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn one_line(message: &str) -> String {
-    let mut line: String = message
-        .chars()
-        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
-        .take(MESSAGE_CHARS * 4)
-        .collect::<String>()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let mut line = spaced(message, MESSAGE_CHARS * 4);
     if let Some((cut, _)) = line.char_indices().nth(MESSAGE_CHARS) {
         line.truncate(cut);
         line.push('…');
@@ -274,6 +287,12 @@ mod tests {
         assert!(short.without_quotes_of(&["PIN is 48121\n"]).message.contains("withheld"));
         let plain = Failure::new(FailureClass::BadRequest, "`temperature` is deprecated for this model");
         assert!(plain.without_quotes_of(&[prompt]).message.contains("temperature"));
+        let found = Failure::new(FailureClass::BadRequest, "cannot parse 48121");
+        let spaced = Failure::new(FailureClass::BadRequest, "cannot parse 48\u{2009}121");
+        assert!(spaced.clone().without_values(&["48\u{2009}121"]).message.contains("withheld"));
+        assert!(spaced.without_quotes_of(&["cannot\nparse 48\u{2009}121"]).message.contains("withheld"));
+        assert!(found.clone().without_values(&["48121"]).message.contains("withheld"));
+        assert!(found.without_values(&["par", "999999"]).message.contains("48121"));
     }
 
     #[test]

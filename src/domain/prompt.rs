@@ -185,18 +185,20 @@ impl Prompt {
     }
 
     /// Every text that would leave with this prompt, with the index of its message: message texts, tool calls and their
-    /// results; and, under the index one past the messages, tools, the answer's schema and the texts that end it.
+    /// results, and what a picture is said to be; and, under the index one past the messages, tools, the one that must be
+    /// used, the answer's schema and the texts that end it.
     pub fn every_text(&self) -> Vec<(usize, Cow<'_, str>)> {
         let mut texts = Vec::new();
         for (index, message) in self.messages.iter().enumerate() {
             for part in &message.parts {
                 match part {
                     Part::Text { text } => texts.push((index, text.as_str().into())),
-                    Part::Image { .. } => {}
+                    Part::Image { media_type, .. } => texts.push((index, media_type.as_str().into())),
                     Part::ToolCall(call) => {
                         texts.push((index, call.id.as_str().into()));
                         texts.push((index, call.name.as_str().into()));
                         texts.push((index, readable(&call.arguments).into()));
+                        texts.extend(call.signature.as_deref().map(|signature| (index, signature.into())));
                     }
                     Part::ToolResult { call, name, content, .. } => {
                         texts.push((index, call.as_str().into()));
@@ -211,6 +213,9 @@ impl Prompt {
             texts.push((beside, tool.name.as_str().into()));
             texts.push((beside, tool.description.as_str().into()));
             texts.push((beside, readable(&tool.parameters).into()));
+        }
+        if let ToolChoice::Named(name) = &self.tool_choice {
+            texts.push((beside, name.as_str().into()));
         }
         if let Format::Schema { name, schema } = &self.sampling.format {
             texts.push((beside, name.as_str().into()));

@@ -280,7 +280,14 @@ impl Work {
 
     fn without_quotes(&self, failure: Failure) -> Failure {
         let texts = self.request.prompt.every_text();
+        let findings = &self.guarded.verdict().findings;
+        // A finding tells its message and not which of its texts, so that others give pieces that are none; they do no harm.
+        let values = findings.iter().flat_map(|found| {
+            let texts = texts.iter().filter(|(message, _)| *message == found.message);
+            texts.filter_map(|(_, text)| text.get(found.start..found.end))
+        });
+        let values: Vec<&str> = values.collect();
         let texts: Vec<&str> = texts.iter().map(|(_, text)| &**text).collect();
-        failure.without_quotes_of(&texts)
+        failure.without_quotes_of(&texts).without_values(&values)
     }
 }

@@ -33,6 +33,10 @@ pub(crate) enum Step {
 pub(crate) enum Play {
     Refuse(Failure),
     Steps(Vec<Step>),
+    /// Answers with every text that it was given, a few characters at a time.
+    Echo,
+    /// Fails at once with words that quote this, if it stands in what was given.
+    Quote(FailureClass, String),
 }
 
 impl Play {
@@ -54,7 +58,7 @@ impl Play {
 #[derive(Clone, Debug)]
 pub(crate) struct Scripted {
     plays: Arc<Mutex<VecDeque<Play>>>,
-    seen: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<Prompt>>>,
     /// What probes find; `None` where they find nobody and wait in vain.
     health: Arc<Mutex<Option<Health>>>,
     open: Arc<AtomicUsize>,
@@ -64,7 +68,7 @@ impl Scripted {
     pub(crate) fn new(plays: impl IntoIterator<Item = Play>) -> Self {
         Self {
             plays: Arc::new(Mutex::new(plays.into_iter().collect())),
-            seen: Arc::default(),
+            received: Arc::default(),
             health: Arc::new(Mutex::new(Some(Health::Up))),
             open: Arc::default(),
         }
@@ -79,7 +83,12 @@ impl Scripted {
 
     /// The questions of all prompts that reached this upstream.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("no panic under this lock").clone()
+        self.received.lock().expect("no panic under this lock").iter().map(Prompt::question).collect()
+    }
+
+    /// Everything that reached this upstream.
+    pub(crate) fn received(&self) -> Vec<Prompt> {
+        self.received.lock().expect("no panic under this lock").clone()
     }
 
     /// How many answers are being given: begun, and neither ended nor let go of by their reader.
@@ -104,24 +113,28 @@ impl Scripted {
 
 impl Wire for Scripted {
     fn start<'a>(&'a self, prompt: &'a Prompt, _: &'a Call) -> BoxFuture<'a, Result<Events, Failure>> {
-        self.seen.lock().expect("no panic under this lock").push(prompt.question());
+        self.received.lock().expect("no panic under this lock").push(prompt.clone());
         let play = {
             let mut plays = self.plays.lock().expect("no panic under this lock");
             if plays.len() > 1 { plays.pop_front() } else { plays.front().cloned() }
         };
         let open = Open::count(&self.open);
-        Box::pin(async move {
-            match play.unwrap_or_else(|| Play::answer("ok")) {
-                Play::Refuse(failure) => Err(failure),
-                Play::Steps(steps) => {
-                    // The stream holds it until it is dropped.
-                    let act = move |step| {
-                        let _ = &open;
-                        act(step)
-                    };
-                    Ok(stream::iter(steps).filter_map(act).boxed())
-                }
+        let steps = match play.unwrap_or_else(|| Play::answer("ok")) {
+            Play::Refuse(failure) => Err(failure),
+            Play::Steps(steps) => Ok(steps),
+            Play::Echo => Ok(echo(prompt)),
+            Play::Quote(class, text) if told(prompt).contains(&text) => {
+                Err(Failure::new(class, &format!("bad input: {text}")))
             }
+            Play::Quote(class, _) => Err(Failure::new(class, "scripted")),
+        };
+        Box::pin(async move {
+            // The stream holds it until it is dropped.
+            let act = move |step| {
+                let _ = &open;
+                act(step)
+            };
+            Ok(stream::iter(steps?).filter_map(act).boxed())
         })
     }
 
@@ -134,6 +147,21 @@ impl Wire for Scripted {
             }
         })
     }
+}
+
+/// All that an upstream was given, as it tells it.
+pub(crate) fn told(prompt: &Prompt) -> String {
+    prompt.every_text().into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+}
+
+fn echo(prompt: &Prompt) -> Vec<Step> {
+    let told: Vec<char> = told(prompt).chars().collect();
+    let pieces = told.chunks(11).map(|piece| Step::Yield(Event::Text(piece.iter().collect())));
+    std::iter::once(Step::Wait(Duration::from_millis(50)))
+        .chain(pieces)
+        .chain([Step::Yield(Event::Usage(Usage { input: 100, output: 10, ..Usage::default() }))])
+        .chain([Step::Yield(Event::Done(Finish::Stop))])
+        .collect()
 }
 
 /// Counts an answer for as long as it lives.

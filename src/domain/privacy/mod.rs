@@ -7,6 +7,8 @@
 pub mod detect;
 pub mod intent;
 mod kind;
+#[cfg(test)]
+pub(crate) mod planted;
 pub mod redact;
 
 use std::collections::BTreeMap;
@@ -259,14 +261,17 @@ fn look(prompt: &Prompt, message: usize, text: &str, policy: &GuardPolicy, mut f
         handling => found(Finding { why, detail, ..Finding::new(kind, message, start, end) }, handling),
     };
     // Of findings that overlap only one is told: those of each handling by themselves, so that none hides a stricter one.
-    for handling in [Handling::Refuse, Handling::KeepLocal, Handling::Redact, Handling::Warn] {
-        let wanted = |kind| policy.of(kind) == handling;
+    let each = [Handling::Refuse, Handling::KeepLocal, Handling::Redact, Handling::Warn]
+        .map(|handling| move |kind| policy.of(kind) == handling);
+    for wanted in each {
         detect::scan(text, wanted, |hit| tell(hit.kind, hit.start, hit.end, hit.why, hit.detail));
     }
     // What a prompt is about is said by whoever asks, and by what tools bring from outside. The instructions above a
     // conversation speak of such things to guard against them.
     if prompt.messages.get(message).is_some_and(|message| message.role == Role::User) {
-        intent::scan(text, |kind, start, end, why| tell(kind, start, end, why, ""));
+        intent::scan(text, &each.each_ref().map(|wanted| wanted as _), |kind, start, end, why| {
+            tell(kind, start, end, why, "");
+        });
     }
     policy.named.scan(text, |intent, start, end| {
         if intent.handling != Handling::Allow {
@@ -301,11 +306,11 @@ fn without(prompt: &Prompt, policy: &GuardPolicy) -> Option<Redacted> {
         return None;
     }
     let redacted = redact::redact(prompt, &secrets)?;
-    let mut left = false;
+    let mut left = redact::is_left(&redacted.prompt, &secrets);
     for (message, text) in redacted.prompt.every_text() {
         look(&redacted.prompt, message, &text, policy, |finding, handling| {
-            let value = text.get(finding.start..finding.end).unwrap_or_default();
-            left |= handling != Handling::Warn && !redact::is_placeholder(&redacted.table, value);
+            left |= handling != Handling::Warn
+                && !redact::is_placeholder(&redacted.table, &text, finding.start, finding.end);
         });
     }
     (!left).then_some(redacted)
@@ -354,7 +359,7 @@ mod tests {
 
     #[test]
     fn whatever_leaves_with_a_prompt_is_looked_at() {
-        use super::super::prompt::{Format, Message, Part, Role, Tool, ToolCall};
+        use super::super::prompt::{Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
         use serde_json::json;
         let mail = "ada@example.org";
         let with = |change: &dyn Fn(&mut Prompt)| {
@@ -367,6 +372,8 @@ mod tests {
         let call = |name: &str, arguments| {
             Part::ToolCall(ToolCall { id: "1".into(), name: name.into(), arguments, signature: None })
         };
+        let signature = Some(mail.to_owned());
+        let signed = Part::ToolCall(ToolCall { id: "1".into(), name: "find".into(), arguments: json!({}), signature });
         let tool = |name: &str, parameters: serde_json::Value| {
             with(&|prompt| {
                 let parameters = parameters.clone();
@@ -383,6 +390,9 @@ mod tests {
             ("a called tool's arguments", part(call("find", card))),
             ("a number", part(call("find", json!({"card": 4_111_111_111_111_111_u64})))),
             ("a password in a field", part(call("find", json!({"password": "hunter22!"})))),
+            ("a tool that must be used", with(&|prompt| prompt.tool_choice = ToolChoice::Named(mail.into()))),
+            ("a signature", part(signed)),
+            ("a picture's type", part(Part::Image { media_type: mail.into(), data: String::new() })),
             ("a stop text", with(&|prompt| prompt.sampling.stop.push(mail.into()))),
             (
                 "the answer's schema",

@@ -93,17 +93,38 @@ pub fn redact(prompt: &Prompt, secrets: &[Secret<'_>]) -> Option<Redacted> {
     Some(Redacted { prompt: Arc::new(pen.prompt(prompt)), table: Arc::new(Table { values, longest }) })
 }
 
-/// Whether a text is nothing but placeholders of a table: what is found there is no finding.
+/// Whether what stands at a place of a text is nothing but placeholders of a table, or a part of one: what is found there
+/// is no finding.
 #[must_use]
-pub fn is_placeholder(table: &Table, text: &str) -> bool {
-    let mut rest = text.trim_matches(|c: char| !c.is_alphanumeric() && c != '[' && c != ']');
-    while !rest.is_empty() {
-        match read(table, rest) {
-            Reading::Placeholder { length, .. } => rest = rest.get(length..).unwrap_or_default(),
+pub fn is_placeholder(table: &Table, text: &str, start: usize, end: usize) -> bool {
+    let is_around = |c: char| !c.is_alphanumeric() && c != '[' && c != ']';
+    let found = text.get(start..end).unwrap_or_default();
+    let end = start + found.trim_end_matches(is_around).len();
+    let mut at = start + (found.len() - found.trim_start_matches(is_around).len());
+    // The number in a placeholder may look like an age.
+    let before = text.get(..at).unwrap_or_default();
+    if let Some(opened) = before.rfind('[')
+        && at - opened <= LONGEST_NAME
+        && matches!(read(table, text.get(opened..).unwrap_or_default()), Reading::Placeholder { length, .. } if opened + length > at)
+    {
+        at = opened;
+    }
+    while at < end {
+        match read(table, text.get(at..).unwrap_or_default()) {
+            Reading::Placeholder { length, .. } => at += length,
             Reading::Beginning | Reading::Other => return false,
         }
     }
     true
+}
+
+/// Whether any of the values still stands in a text of a prompt: in one that is not written anew, such as a call's id, or
+/// across two that are.
+#[must_use]
+pub fn is_left(prompt: &Prompt, secrets: &[Secret<'_>]) -> bool {
+    let values = secrets.iter().map(|secret| secret.value).filter(|value| !value.is_empty());
+    let Ok(automaton) = AhoCorasick::new(values) else { return true };
+    prompt.every_text().iter().any(|(_, text)| automaton.is_match(&**text))
 }
 
 /// Where the value of a finding ends. A private key is found by its first line, and its value is the whole block; one

@@ -1,6 +1,7 @@
 //! The engine over scripted upstreams, on paused time.
 
 mod failover;
+mod guard;
 mod hedging;
 mod money;
 mod operator;
@@ -28,6 +29,7 @@ use crate::domain::price::{PerToken, PriceRow, Pricing, Rates};
 use crate::domain::privacy::Reach;
 use crate::domain::tier::Tier;
 use crate::domain::time::Timestamp;
+use crate::provider::Client;
 use crate::provider::scripted::Scripted;
 use crate::telemetry::{Refresh, Telemetry};
 
@@ -59,18 +61,7 @@ impl Bench {
             .into_iter()
             .map(|(tier, script)| (BackendId::from(tier.name()), script.client(reach(tier))))
             .collect::<HashMap<_, _>>();
-        let (_keep, telemetry) = watch::channel(Arc::new(Telemetry::default()));
-        let engine = Engine::assemble(Parts {
-            config,
-            clients,
-            telemetry,
-            refresh: Refresh::default(),
-            background: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
-            simulated: false,
-            store: None,
-        });
+        let engine = engine(config, clients);
         Self { engine, claude, local, gpu, frontier }
     }
 
@@ -83,6 +74,21 @@ impl Bench {
     pub fn seen_outside(&self) -> Vec<String> {
         [&self.claude, &self.gpu, &self.frontier].into_iter().flat_map(Scripted::seen).collect()
     }
+}
+
+fn engine(config: Config, clients: HashMap<BackendId, Client>) -> Engine {
+    let (_keep, telemetry) = watch::channel(Arc::new(Telemetry::default()));
+    Engine::assemble(Parts {
+        config,
+        clients,
+        telemetry,
+        refresh: Refresh::default(),
+        background: TaskTracker::new(),
+        stop: CancellationToken::new(),
+        clock: Clock::following_runtime(Timestamp(1_795_000_000_000)),
+        simulated: false,
+        store: None,
+    })
 }
 
 fn reach(tier: Tier) -> Reach {

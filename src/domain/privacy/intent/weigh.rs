@@ -31,13 +31,14 @@ const EDGE: usize = 700;
 /// A text in which everything is said for its own sake, in bytes: an order, not an order with material.
 const SHORT: usize = 400;
 
-/// Weighs the cues of a text.
-pub fn weigh(plain: &[u8], cues: &[Cue], mut shown: impl FnMut(Shown)) {
-    let ground = Ground { plain, cues, is_question: is_question(plain, cues) };
+/// Weighs the cues of a text for the kinds that are `wanted`.
+pub fn weigh(plain: &[u8], cues: &[Cue], wanted: &dyn Fn(FindingKind) -> bool, mut shown: impl FnMut(Shown)) {
+    let ground = Ground { plain, cues, is_question: is_question(plain, cues), wanted };
     let mut seen: Vec<FindingKind> = Vec::new();
     for place in 0..cues.len() {
         let found = ground.private(place).or_else(|| ground.stays(place)).or_else(|| ground.attack(place));
         if let Some(found) = found
+            && wanted(found.kind)
             && !seen.contains(&found.kind)
         {
             seen.push(found.kind);
@@ -57,6 +58,7 @@ struct Ground<'a> {
     plain: &'a [u8],
     cues: &'a [Cue],
     is_question: bool,
+    wanted: &'a dyn Fn(FindingKind) -> bool,
 }
 
 /// What stands around a cue.
@@ -151,7 +153,11 @@ impl Ground<'_> {
             (Code, FindingKind::ProprietaryCode, "code that is not public"),
             (People, FindingKind::PersonalRecords, "records on people"),
         ];
-        let (group, kind, why) = kinds.into_iter().max_by_key(|(group, _, _)| near.strength(*group))?;
+        let strongest = kinds.into_iter().max_by_key(|(group, _, _)| near.strength(*group))?;
+        let is_wanted = near.strength(strongest.0) == 0 || (self.wanted)(strongest.1);
+        // What is not looked for does not hide what stands beside it and is.
+        let own = kinds.into_iter().find(|(group, kind, _)| *group == anchor.group && (self.wanted)(*kind));
+        let (group, kind, why) = if is_wanted { strongest } else { own? };
         let matter = near.strength(group);
         let (kind, why) = if matter == 0 { (FindingKind::Confidential, "it is not public") } else { (kind, why) };
         let others = kinds.iter().any(|(other, _, _)| *other != group && near.has(*other));

@@ -155,6 +155,30 @@ fn what_cannot_be_struck_out_keeps_the_prompt_here() {
 }
 
 #[test]
+fn a_value_where_nothing_is_written_anew_keeps_the_prompt_here() {
+    // Found behind the word that gives it away, and not found where it stands alone: the id of a call, which has to come
+    // back as it was.
+    let mut prompt = Prompt::user("my password is hunter22!");
+    let result = Part::ToolResult {
+        call: "hunter22!".to_owned(),
+        name: "log_in".to_owned(),
+        content: "done".to_owned(),
+        is_error: false,
+    };
+    prompt.messages.push(Message { role: Role::User, parts: vec![result] });
+    let guarded = inspect(prompt, &only(&[FindingKind::Password]));
+    assert_eq!(guarded.verdict().ruling, Ruling::KeepAsFound);
+    assert!(guarded.clear().is_err());
+}
+
+#[test]
+fn the_number_of_a_placeholder_is_no_finding() {
+    let cleared = cleared(Prompt::user("she is 47 years old"), &[FindingKind::Age]);
+    assert_eq!(cleared.prompt().question(), "she is [AGE_1] years old");
+    assert_eq!(restorer(&cleared).restored("at [AGE_1] years"), "at 47 years");
+}
+
+#[test]
 fn models_write_placeholders_in_their_own_ways() {
     let cleared = cleared(Prompt::user("ada@example.org"), &[FindingKind::Email]);
     let restorer = restorer(&cleared);
