@@ -353,7 +353,8 @@ fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
         let more = plain(at);
         seen |= if more == shape::UPPER { shape::UPPER | shape::HUMP } else { more };
     }
-    let mut last = at.checked_sub(1).filter(|_| at > start).and_then(|last| bytes.get(last)).map_or(first, |byte| class(*byte));
+    let mut last =
+        at.checked_sub(1).filter(|_| at > start).and_then(|last| bytes.get(last)).map_or(first, |byte| class(*byte));
     while let Some(&byte) = bytes.get(at) {
         let class = class(byte);
         match class {
