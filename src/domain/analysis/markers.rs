@@ -269,16 +269,34 @@ const MARKERS: &[(Group, &str)] = &[
     ),
 ];
 
-struct Entry {
-    key: u32,
-    group: Group,
-    text: &'static str,
+struct Table {
+    /// The markers' keys, and 0 where none stands: small enough to be at hand, and all that most searches see.
+    keys: Vec<u32>,
+    /// What stands beside each key.
+    entries: Vec<(Group, &'static str)>,
+    /// Whether a token with this low part of its hash begins any marker: most words end here.
+    begins: Bits,
+    /// The same of the keys that are the beginning of a longer marker.
+    goes_on: Bits,
 }
 
-struct Table {
-    slots: Vec<Option<Entry>>,
-    /// Whether a token with this low part of its hash begins any marker: most words end here.
-    begins: Vec<bool>,
+/// A bit for each low part of a hash.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new() -> Self {
+        Self(vec![0; SLOTS / 64])
+    }
+
+    fn set(&mut self, key: u32) {
+        if let Some(bits) = self.0.get_mut(slot(key) / 64) {
+            *bits |= 1 << (slot(key) % 64);
+        }
+    }
+
+    fn has(&self, key: u32) -> bool {
+        self.0.get(slot(key) / 64).is_some_and(|bits| bits >> (slot(key) % 64) & 1 == 1)
+    }
 }
 
 /// Several times the number of markers, so that a search ends at once.
@@ -290,8 +308,12 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::build);
 
 impl Table {
     fn build() -> Self {
-        let mut table =
-            Self { slots: std::iter::repeat_with(|| None).take(SLOTS).collect(), begins: vec![false; SLOTS] };
+        let mut table = Self {
+            keys: vec![0; SLOTS],
+            entries: vec![(Group::Polite, ""); SLOTS],
+            begins: Bits::new(),
+            goes_on: Bits::new(),
+        };
         for (group, markers) in MARKERS {
             for text in markers.split('|').map(str::trim).filter(|text| !text.is_empty()) {
                 table.insert(*group, text);
@@ -303,47 +325,33 @@ impl Table {
     fn insert(&mut self, group: Group, text: &'static str) {
         let (word, stem) = text.strip_suffix('*').map_or((text, false), |word| (word, true));
         let tokens = read(word).tokens;
-        let Some(first) = tokens.first() else { return };
-        let rest = tokens.iter().skip(1);
-        let key = if stem && tokens.len() == 1 {
-            self.begin(first.stem ^ STEM);
-            first.stem ^ STEM
-        } else {
-            self.begin(first.hash);
-            let last = tokens.len() - 1;
-            rest.enumerate().fold(first.hash, |key, (at, token)| {
-                let open = stem && at + 1 == last;
-                pair(key, if open { token.stem ^ STEM } else { token.hash })
-            })
-        };
+        let Some((first, rest)) = tokens.split_first() else { return };
+        let mut key = if stem && rest.is_empty() { first.stem ^ STEM } else { first.hash };
+        self.begins.set(key);
+        for (at, token) in rest.iter().enumerate() {
+            self.goes_on.set(key);
+            let open = stem && at + 1 == rest.len();
+            key = pair(key, if open { token.stem ^ STEM } else { token.hash });
+        }
         // A word may stand in several groups: each is an entry of its own, further along.
         let mut at = slot(key);
         for _ in 0..SLOTS {
-            match self.slots.get_mut(at) {
-                Some(free @ None) => {
-                    *free = Some(Entry { key, group, text });
-                    return;
-                }
-                _ => at = (at + 1) % SLOTS,
+            if let (Some(free @ 0), Some(entry)) = (self.keys.get_mut(at), self.entries.get_mut(at)) {
+                *free = key;
+                *entry = (group, text);
+                return;
             }
+            at = (at + 1) % SLOTS;
         }
-    }
-
-    fn begin(&mut self, key: u32) {
-        if let Some(begins) = self.begins.get_mut(slot(key)) {
-            *begins = true;
-        }
-    }
-
-    fn begins(&self, key: u32) -> bool {
-        self.begins.get(slot(key)).copied().unwrap_or(false)
     }
 
     fn find(&self, key: u32, tokens: usize, found: &mut impl FnMut(Found)) {
         let mut at = slot(key);
-        while let Some(Some(entry)) = self.slots.get(at) {
-            if entry.key == key {
-                found(Found { group: entry.group, text: entry.text, tokens });
+        while let Some(here) = self.keys.get(at).copied().filter(|here| *here != 0) {
+            if here == key
+                && let Some((group, text)) = self.entries.get(at).copied()
+            {
+                found(Found { group, text, tokens });
             }
             at = (at + 1) % SLOTS;
         }
@@ -357,18 +365,21 @@ const fn slot(key: u32) -> usize {
 /// Every marker that begins at the first of these tokens.
 pub fn at(tokens: &[Token], mut found: impl FnMut(Found)) {
     let table = &*TABLE;
-    let Some(first) = tokens.first() else { return };
-    if table.begins(first.stem ^ STEM) {
+    let Some((first, rest)) = tokens.split_first() else { return };
+    if table.begins.has(first.stem ^ STEM) {
         table.find(first.stem ^ STEM, 1, &mut found);
     }
-    if !table.begins(first.hash) {
+    if !table.begins.has(first.hash) {
         return;
     }
     let mut key = first.hash;
     table.find(key, 1, &mut found);
-    for (more, token) in tokens.iter().take(LONGEST).enumerate().skip(1) {
-        table.find(pair(key, token.stem ^ STEM), more + 1, &mut found);
+    for (more, token) in (2..=LONGEST).zip(rest) {
+        if !table.goes_on.has(key) {
+            return;
+        }
+        table.find(pair(key, token.stem ^ STEM), more, &mut found);
         key = pair(key, token.hash);
-        table.find(key, more + 1, &mut found);
+        table.find(key, more, &mut found);
     }
 }

@@ -1,6 +1,10 @@
 //! How long an answer will be: from the task, from what the prompt asks for in so many words, and from how long answers
 //! have been.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use super::super::analysis::Analysis;
 use super::super::learning::LengthRatio;
 use super::super::task::Task;
@@ -71,7 +75,6 @@ const UNITS: &[(&str, f32)] = &[
 
 /// Small numbers in words.
 const NUMBERS: &[(&str, f32)] = &[
-    ("a single", 1.0),
     ("one", 1.0),
     ("two", 2.0),
     ("three", 3.0),
@@ -88,6 +91,13 @@ const NUMBERS: &[(&str, f32)] = &[
 /// Work whose answer is about as long as the text that it is done to.
 const ECHOES: &[&str] =
     &["translate", "rewrite", "paraphrase", "proofread", "correct the", "rephrase", "reword", "convert the following"];
+
+/// A search for all of these at once, in capitals or small letters.
+static WISHES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let units = UNITS.iter().map(|(unit, _)| *unit);
+    let wishes = BARE.iter().chain(ECHOES).copied().chain(units);
+    AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(wishes).ok()
+});
 
 /// Forecasts an answer's tokens. `learned` is how answers of the model in question compared to this forecast without it,
 /// see `Expectation::length`; without it, the forecast is of no model in particular.
@@ -111,15 +121,15 @@ fn range(p50: f32, p90: f32) -> TokenRange {
 }
 
 fn before_learning(analysis: &Analysis, text: &str) -> TokenRange {
-    let ends = ends_in_lower_case(text);
-    if BARE.iter().any(|wish| ends.contains(wish)) {
+    let wishes = ends_of(text).into_iter().fold(Wishes::default(), Wishes::read);
+    if wishes.bare {
         return BARE_TOKENS;
     }
-    if let Some(asked) = length_asked_for(&ends) {
+    if let Some(asked) = wishes.length {
         return range(asked, asked * (NINETIETH * ASKED_SPREAD).exp());
     }
     let tokens_of_text = text.len() as f32 / 4.0;
-    let median = if ECHOES.iter().any(|word| ends.contains(word)) {
+    let median = if wishes.echo {
         tokens_of_text.clamp(20.0, 4_000.0)
     } else if analysis.choices {
         CHOICE
@@ -148,34 +158,62 @@ const fn usual(task: Task) -> f32 {
     }
 }
 
-fn ends_in_lower_case(text: &str) -> String {
+/// The parts that are searched for wishes: the whole, or its beginning and its end.
+fn ends_of(text: &str) -> [&str; 2] {
     if text.len() <= HEAD + TAIL {
-        return text.to_ascii_lowercase();
+        return [text, ""];
     }
     let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
     let tail = text.get(text.ceil_char_boundary(text.len() - TAIL)..).unwrap_or_default();
-    format!("{head}\n{tail}").to_ascii_lowercase()
+    [head, tail]
 }
 
-/// The least length, in tokens, that the text asks for in numbers: `in 3 sentences`, `a 200-word story`, `five ideas`.
-fn length_asked_for(text: &str) -> Option<f32> {
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let mut asked: Option<f32> = None;
-    for pair in words.windows(2) {
-        let [number, thing] = pair else { continue };
-        let Some((_, each)) =
-            UNITS.iter().find(|(unit, _)| thing.strip_prefix(unit).is_some_and(|end| end.is_empty() || end == "s"))
-        else {
-            continue;
-        };
-        if let Some(number) = number_of(number).filter(|number| (1.0..=5_000.0).contains(number)) {
-            let tokens = number * each;
-            asked = Some(asked.map_or(tokens, |least| least.max(tokens)));
+/// What a text asks for in so many words.
+#[derive(Default)]
+struct Wishes {
+    /// The bare answer.
+    bare: bool,
+    /// An answer about as long as the text.
+    echo: bool,
+    /// The least length, in tokens, that it asks for in numbers: `in 3 sentences`, `a 200-word story`, `five ideas`.
+    length: Option<f32>,
+}
+
+impl Wishes {
+    fn read(mut self, text: &str) -> Self {
+        let Some(search) = WISHES.as_ref() else { return self };
+        for found in search.find_overlapping_iter(text) {
+            let pattern = found.pattern().as_usize();
+            if pattern < BARE.len() {
+                self.bare = true;
+            } else if pattern < BARE.len() + ECHOES.len() {
+                self.echo = true;
+            } else if let Some((_, each)) = UNITS.get(pattern - BARE.len() - ECHOES.len()) {
+                self.length = number_of_things(text, found.start(), found.end())
+                    .map(|number| number * each)
+                    .into_iter()
+                    .chain(self.length)
+                    .reduce(f32::max);
+            }
         }
+        self
     }
-    asked
+}
+
+/// How many of the thing that is named here are asked for: the word before it is a number, and it is a word of its own.
+fn number_of_things(text: &str, start: usize, end: usize) -> Option<f32> {
+    let after = text.get(end..)?;
+    let after = after.strip_prefix(['s', 'S']).unwrap_or(after);
+    let before = text.get(..start)?;
+    let gap = before.trim_end_matches(|c: char| !c.is_alphanumeric());
+    if gap.len() == before.len() || after.starts_with(char::is_alphanumeric) {
+        return None;
+    }
+    let word = gap.rsplit(|c: char| !c.is_alphanumeric()).next()?;
+    number_of(word).filter(|number| (1.0..=5_000.0).contains(number))
 }
 
 fn number_of(word: &str) -> Option<f32> {
-    NUMBERS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number).or_else(|| word.parse().ok())
+    let in_words = NUMBERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    in_words.map(|(_, number)| *number).or_else(|| word.parse().ok())
 }

@@ -26,9 +26,6 @@ const TOKENS_PER_IMAGE: usize = 1_600;
 /// What a message costs besides its text, where no model is meant in particular: its role and its delimiters.
 const PER_MESSAGE: usize = 4;
 
-/// The ranks beyond which a token counts as rare and as very rare: the sizes of small vocabularies.
-const RARE: [u32; 2] = [16_000, 65_000];
-
 /// A prompt, and what was counted of it so far. Each vocabulary reads the text at most once, when first asked for.
 pub struct Measured<'p> {
     texts: Vec<(usize, Cow<'p, str>)>,
@@ -111,16 +108,14 @@ impl<'p> Measured<'p> {
             let (mut base, mut rare, mut rarer, mut bytes) = (0, 0, 0, 0);
             let (mut digits, mut foreign, mut lines, mut capitals, mut signs) = (0, 0, 0, 0, 0);
             for (_, text) in &self.texts {
-                let [tokens, beyond, far_beyond] = Vocabulary::O200k.ranked(text, RARE);
+                let [tokens, beyond, far_beyond] = Vocabulary::ranked(text);
                 (base, rare, rarer) = (base + tokens, rare + beyond, rarer + far_beyond);
                 bytes += text.len();
-                for byte in text.bytes() {
-                    digits += usize::from(byte.is_ascii_digit());
-                    foreign += usize::from(byte >= 0x80);
-                    lines += usize::from(byte == b'\n');
-                    capitals += usize::from(byte.is_ascii_uppercase());
-                    signs += usize::from(byte.is_ascii_punctuation());
-                }
+                digits += count_bytes(text, |byte| byte.is_ascii_digit());
+                foreign += count_bytes(text, |byte| byte >= 0x80);
+                lines += count_bytes(text, |byte| byte == b'\n');
+                capitals += count_bytes(text, |byte| byte.is_ascii_uppercase());
+                signs += count_bytes(text, |byte| byte.is_ascii_punctuation());
             }
             let counts = [base, self.messages, rare, rarer, bytes / 4, digits, foreign, lines, capitals, signs];
             for (feature, count) in features.iter_mut().zip(counts) {
@@ -129,6 +124,12 @@ impl<'p> Measured<'p> {
             features
         })
     }
+}
+
+/// How many bytes are of a kind. Sums of one byte over short chunks let the compiler look at many at once.
+fn count_bytes(text: &str, is: impl Fn(u8) -> bool) -> usize {
+    let chunks = text.as_bytes().chunks(usize::from(u8::MAX));
+    chunks.map(|chunk| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>())).sum()
 }
 
 /// Tokens that a model is expected to make of a prompt of which only counts are left: `total` are the tokens of the nearest

@@ -7,6 +7,7 @@ mod calibration;
 mod family;
 mod length;
 mod measured;
+mod pieces;
 mod vocabulary;
 
 pub use calibration::{Calibration, Features};

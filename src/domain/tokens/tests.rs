@@ -26,6 +26,23 @@ fn known_texts_have_known_counts() {
 }
 
 #[test]
+fn the_short_way_counts_what_the_coder_counts() {
+    for text in [
+        "",
+        " ",
+        "  a   b\t\tc \n\n  d\r\n e\n",
+        "I'll say it's HELLOworld's, don't 'SAY' IT'S x'é y'",
+        "fn f(x: &[u8]) -> bool {\n    // a/b///\n\n    x[0]==12345678\n}\n\n\n",
+        "(hello) ((hello \"quoted\" -- ... !!!\n/path/to ?/\n",
+        "café naïve 12é 3² ½ x\u{a0}y\u{3000}z “quoted” – so… ,é !é",
+        "数字123和字母abc 混在一起\u{0}nought\u{b}\u{c} end  ",
+        "antidisestablishmentarianism pneumonoultramicroscopic zzxqj",
+    ] {
+        assert_eq!(Vocabulary::ranked(text)[0], Vocabulary::O200k.count(text).tokens, "{text:?}");
+    }
+}
+
+#[test]
 fn what_is_not_public_is_an_estimate() {
     for model in ["claude-opus-5-5", "gemini-3.6-flash", "llama3:8b", "never-heard-of"] {
         assert!(!tokens("hello world", model).exact, "{model}");
@@ -149,6 +166,11 @@ fn nobody_answers_longer_than_they_may() {
 proptest! {
     // Encoders are slow without optimisation.
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_counted_the_same_in_both_ways(text in "([a-zA-Z]{1,12}| {1,3}|[0-9]{1,5}|[.,'/(-]{1,3}|[\r\n\t]|'s|.){0,60}") {
+        prop_assert_eq!(Vocabulary::ranked(&text)[0], Vocabulary::O200k.count(&text).tokens);
+    }
 
     #[test]
     fn any_text_can_be_counted(text in ".{0,300}", run in 0..3_000_usize, model in "[a-z0-9/:.-]{0,20}") {

@@ -1,6 +1,20 @@
 //! Public vocabularies: which one a model reads with, and counting with them in time that a hostile text cannot stretch.
 
+use std::sync::LazyLock;
+
 use tiktoken::CoreBpe;
+
+use super::pieces::Pieces;
+
+/// The ranks beyond which a token counts as rare and as very rare: the sizes of small vocabularies.
+const RARE: [u32; 2] = [16_000, 65_000];
+
+/// The pieces that o200k knows as they stand.
+static PIECES: LazyLock<Pieces> = LazyLock::new(|| {
+    let coder = Vocabulary::O200k.coder();
+    let tokens = coder.into_iter().flat_map(|coder| (0..coder.vocab_size() as u32).map(|rank| coder.decode(&[rank])));
+    Pieces::of(tokens, RARE)
+});
 
 /// A vocabulary that ships inside the program. Those under licences that ask for more than attribution (Llama, DeepSeek)
 /// are left out; their models are counted with a near relative and said to be estimates.
@@ -47,7 +61,7 @@ impl Vocabulary {
 
     /// Unpacks the vocabulary now, so that the first request does not pay for it.
     pub fn warm(self) {
-        let _ = self.count("warm");
+        let _ = (self.count("warm"), Self::ranked("warm"));
     }
 
     /// How many tokens the text makes.
@@ -61,18 +75,18 @@ impl Vocabulary {
         Tally { tokens, exact }
     }
 
-    /// How many tokens the text makes, and how many of them stand beyond each of two ranks. A vocabulary lists its tokens
+    /// How many tokens the text makes in o200k, and how many of them are rare and very rare. A vocabulary lists its tokens
     /// from frequent to rare, and a smaller one has to split what only a larger one knows.
     #[must_use]
-    pub fn ranked(self, text: &str, ranks: [u32; 2]) -> [usize; 3] {
-        let Some(coder) = self.coder() else { return [text.len().div_ceil(4), 0, 0] };
-        let [rare, rarer] = ranks;
+    pub fn ranked(text: &str) -> [usize; 3] {
+        let Some(coder) = Self::O200k.coder() else { return [text.len().div_ceil(4), 0, 0] };
+        let [rare, rarer] = RARE;
         let beyond = |tokens: &[u32], rank| tokens.iter().filter(|token| **token > rank).count();
-        let tallies = tally(text, |piece| {
-            let tokens = coder.encode(piece);
+        let coded = |stretch: &str| {
+            let tokens = coder.encode(stretch);
             [tokens.len(), beyond(&tokens, rare), beyond(&tokens, rarer)]
-        });
-        tallies.counts
+        };
+        tally(text, |piece| PIECES.count(piece, coded)).counts
     }
 }
 
@@ -136,21 +150,21 @@ fn tally<const N: usize>(text: &str, coder: impl Fn(&str) -> [usize; N]) -> Tall
 }
 
 /// Where runs of one class stand that are longer than [`WHOLE_RUN`]. Both ends fall between characters: every byte of a
-/// character outside ASCII is of the same class.
+/// character outside ASCII is of the same class. So long a run covers a whole stretch of half its length, so that one look
+/// at the border between two stretches tells of most texts that there is none.
 fn long_runs(bytes: &[u8]) -> Vec<(usize, usize)> {
+    const STRETCH: usize = WHOLE_RUN / 2;
     let mut runs = Vec::new();
-    let (mut start, mut of) = (0, None);
-    for (at, byte) in bytes.iter().enumerate() {
-        let found = class(*byte);
-        if of != Some(found) {
-            if at - start > WHOLE_RUN {
-                runs.push((start, at));
-            }
-            (start, of) = (at, Some(found));
+    let mut border = STRETCH;
+    while let Some(of) = bytes.get(border).map(|byte| class(*byte)) {
+        let (before, after) = bytes.split_at(border);
+        let differs = |byte: &u8| class(*byte) != of;
+        let start = before.iter().rposition(differs).map_or(0, |last| last + 1);
+        let end = after.iter().position(differs).map_or(bytes.len(), |length| border + length);
+        if end - start > WHOLE_RUN {
+            runs.push((start, end));
         }
-    }
-    if bytes.len() - start > WHOLE_RUN {
-        runs.push((start, bytes.len()));
+        border = (end / STRETCH + 1) * STRETCH;
     }
     runs
 }

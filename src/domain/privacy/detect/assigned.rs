@@ -73,8 +73,9 @@ fn name_from(page: &Page<'_>, index: usize) -> (usize, Parts) {
         // Most words of prose stand alone, and say nothing.
         add_parts(page.slice(word.start, word.end), word.shape, word.cues, &mut parts);
         let next = page.word(at + 1);
-        let gap = page.slice(word.end, next.start);
-        let joined = matches!(gap, "_" | "-" | "." | "__" | ":_") && next.len() > 0;
+        let joined = matches!(page.byte(word.end), b'_' | b'-' | b'.' | b':')
+            && matches!(page.slice(word.end, next.start), "_" | "-" | "." | "__" | ":_")
+            && next.len() > 0;
         at += 1;
         if !joined || next.end - first.start > LONGEST_NAME {
             return (at, parts);
@@ -102,10 +103,12 @@ fn glued(word: &str) -> u64 {
         ("secret", cue::TOKEN),
         ("accesskey", cue::TOKEN),
     ];
-    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-    if !word.ends_with(['d', 'n', 'y', 't', 'D', 'N', 'Y', 'T']) {
+    // Most words are seen by their last letter to end otherwise.
+    let last = word.bytes().rev().find(|byte| !byte.is_ascii_digit());
+    if !last.is_some_and(|byte| matches!(byte | 0x20, b'd' | b'n' | b'y' | b't')) {
         return 0;
     }
+    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     let ends = |ending: &str| {
         word.len() > ending.len()
             && word.get(word.len() - ending.len()..).is_some_and(|end| end.eq_ignore_ascii_case(ending))
@@ -128,7 +131,10 @@ fn add_humps(word: &str, cues: u64, parts: &mut Parts) {
         }
         let part = word.get(from..place).unwrap_or_default();
         if place - from < bytes.len() {
-            parts.add(cues_of(part.trim_end_matches(|c: char| c.is_ascii_digit())), part);
+            let name = part.trim_end_matches(|c: char| c.is_ascii_digit());
+            // "max2" is no word that says that something is public.
+            let open = if name.len() == part.len() { 0 } else { cue::OPEN };
+            parts.add(cues_of(name) & !open, part);
         } else {
             parts.add(cues | glued(word), word);
         }
@@ -142,28 +148,9 @@ impl Parts {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             self.last = cues;
         }
-        self.open |= text.len() <= 12 && OPEN.iter().any(|open| text.eq_ignore_ascii_case(open));
+        self.open |= cues & cue::OPEN != 0;
     }
 }
-
-/// Parts that make a token one that everybody may see, or one that opens nothing.
-const OPEN: [&str; 15] = [
-    "public",
-    "next",
-    "page",
-    "continuation",
-    "cursor",
-    "pagination",
-    "max",
-    "min",
-    "total",
-    "num",
-    "publishable",
-    "accessor",
-    "pad",
-    "eos",
-    "bos",
-];
 
 fn role_of(name: &Name) -> Option<Role> {
     let Parts { all, last, open } = name.cues;

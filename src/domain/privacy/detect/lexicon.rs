@@ -192,6 +192,7 @@ const ROWS: &[(u64, &str)] = &[
         "dear hello hi regards sincerely cheers signed attn patient customer client employee contact manager \
          tenant applicant mother father brother sister wife husband son daughter colleague boss neighbor",
     ),
+    (cue::OPEN, "public next page continuation cursor pagination max min total num publishable accessor pad eos bos"),
     (cue::LOGIN, "user username login userid usr uid account email benutzer usuario utilisateur"),
     (
         cue::EVERYDAY,

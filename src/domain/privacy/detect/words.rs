@@ -89,6 +89,8 @@ pub mod cue {
     pub const BEFORE_NAME: u64 = 1 << 39;
     /// A user name or login, beside which a password stands.
     pub const LOGIN: u64 = 1 << 40;
+    /// In a name, makes a token one that everybody may see, or one that opens nothing.
+    pub const OPEN: u64 = 1 << 41;
 }
 
 /// How the letters of a word look; a set of bits.
@@ -191,6 +193,22 @@ const CLASSES: [u8; 256] = {
         byte += 1;
     }
     classes
+};
+
+/// What an ASCII letter or digit adds to its word's shape; 0 for all else.
+const PLAIN: [u8; 256] = {
+    let mut bits = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        bits[byte] = match CLASSES[byte] {
+            LOWER => shape::LOWER,
+            UPPER => shape::UPPER,
+            DIGIT => shape::DIGIT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    bits
 };
 
 fn class(byte: u8) -> u8 {
@@ -326,9 +344,17 @@ impl<'t> Page<'t> {
 
 fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
     let bytes = text.as_bytes();
-    let mut seen = 0_u8;
+    // Nearly all words are of ASCII letters and digits alone, among which nothing ends a word.
+    let plain = |at: usize| bytes.get(at).map_or(0, |byte| PLAIN[usize::from(*byte)]);
     let mut at = start;
-    let mut last = first;
+    let mut seen = plain(at);
+    while plain(at) != 0 {
+        at += 1;
+        let more = plain(at);
+        seen |= if more == shape::UPPER { shape::UPPER | shape::HUMP } else { more };
+    }
+    let mut last =
+        at.checked_sub(1).filter(|_| at > start).and_then(|last| bytes.get(last)).map_or(first, |byte| class(*byte));
     while let Some(&byte) = bytes.get(at) {
         let class = class(byte);
         match class {
@@ -357,7 +383,7 @@ fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
     } else if seen == shape::DIGIT || at - start > 16 {
         0
     } else {
-        TABLE.look_up(bytes.get(start..at).unwrap_or_default())
+        TABLE.look_up(bytes.get(start..).unwrap_or_default(), at - start)
     };
     let capital = match first {
         UPPER => true,
@@ -379,16 +405,17 @@ struct Table {
     mask: usize,
 }
 
-/// The letters of a word, small ones, in one number; 0 if there are none or too many.
-fn packed(word: &[u8]) -> u128 {
-    if word.len() > 16 {
+/// The letters of a word, small ones, in one number; 0 if there are none or too many. `text` begins with the word.
+fn packed(text: &[u8], length: usize) -> u128 {
+    if !(1..=16).contains(&length) {
         return 0;
     }
-    let mut letters = [0_u8; 16];
-    for (slot, byte) in letters.iter_mut().zip(word) {
-        *slot = byte.to_ascii_lowercase();
-    }
-    u128::from_le_bytes(letters)
+    let letters = text.first_chunk::<16>().copied().unwrap_or_else(|| {
+        let mut letters = [0; 16];
+        letters.iter_mut().zip(text).for_each(|(letter, byte)| *letter = *byte);
+        letters
+    });
+    u128::from_le_bytes(letters.map(|letter| letter.to_ascii_lowercase())) & (u128::MAX >> (128 - 8 * length))
 }
 
 /// Where to look first, and the mark.
@@ -405,7 +432,7 @@ impl Table {
         let size = (words.len() * 3).next_power_of_two();
         let mut table = Self { marks: vec![0; size], slots: vec![(0, 0); size], mask: size - 1 };
         for (cues, word) in words {
-            table.add(packed(word.as_bytes()), cues);
+            table.add(packed(word.as_bytes(), word.len()), cues);
         }
         table
     }
@@ -426,8 +453,8 @@ impl Table {
         }
     }
 
-    fn look_up(&self, word: &[u8]) -> u64 {
-        let key = packed(word);
+    fn look_up(&self, text: &[u8], length: usize) -> u64 {
+        let key = packed(text, length);
         if key == 0 {
             return 0;
         }
@@ -456,7 +483,7 @@ static TABLE: LazyLock<Table> =
 /// The cues of a single word, for names that are put together from several.
 #[must_use]
 pub fn cues_of(word: &str) -> u64 {
-    TABLE.look_up(word.as_bytes())
+    TABLE.look_up(word.as_bytes(), word.len())
 }
 
 /// The cues in a run of a script without spaces.
