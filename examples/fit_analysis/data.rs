@@ -18,6 +18,8 @@ pub struct Example {
     pub text: String,
     /// Where it comes from, for holding out whole sources.
     pub source: String,
+    /// Sources that are alike, for holding out all of them; empty for those that are always learnt from.
+    pub group: String,
     pub task: Option<Task>,
     pub choices: Option<bool>,
     /// How hard, 0 to 1.
@@ -83,9 +85,9 @@ pub fn examples(folder: &Path) -> Vec<Example> {
     graded(&mut chance, &mut all);
     for (line, template) in templates().iter().enumerate() {
         for _ in 0..EACH {
-            let text = fillers.expand(template.text, &mut chance);
-            let text = disturb(&text, &mut chance);
+            let text = disturb(&template.prompt(&fillers, &mut chance), &mut chance);
             let mut made = example(&text, &format!("template {line}"));
+            made.group.clone_from(&template.group);
             made.task = Some(template.task);
             made.choices = Some(false);
             made.demanding = template.demanding;
@@ -125,6 +127,7 @@ fn graded(chance: &mut Chance, all: &mut Vec<Example>) {
         for copy in 0..4 {
             let text = if copy == 0 { prompt.to_owned() } else { disturb(prompt, chance) };
             let mut made = example(&text, &format!("graded {prompt}"));
+            made.group.clone_from(&made.source);
             made.task = Some(task);
             made.choices = Some(false);
             made.demanding = demanding;
