@@ -19,6 +19,7 @@ fn names(kind: &str) -> &'static [&'static str] {
         "paper" => &["abstract", "paper", "study", "text"],
         "minutes" => &["minutes", "notes", "record"],
         "statement" => &["sentence", "statement", "line"],
+        "question" => &["question", "query", "text"],
         "facts" => &["story", "text", "facts", "paragraph"],
         "list" => &["list", "items", "entries"],
         "lines" => &["lines", "data"],
@@ -64,7 +65,14 @@ fn text(fillers: &Fillers, kind: &str, chance: &mut Chance) -> String {
         }
         _ => fillers.expand(&format!("<{kind}>"), chance),
     };
-    one.trim().to_owned()
+    let one = one.trim();
+    // What is pasted often brings its heading along.
+    let heads = ["Title: <heading>\n", "Headline: <heading>\n", "<heading>\n\n", "<heading>\n", "By <first> <surname>, <month> 20<nn>\n", "Title: <heading>\nText: "];
+    match kind {
+        "statement" | "comment" | "question" | "facts" | "lines" | "list" | "verse" | "sheet" => one.to_owned(),
+        _ if chance.one_in(5) => format!("{}{one}", fillers.expand(chance.pick::<&str>(&heads), chance)),
+        _ => one.to_owned(),
+    }
 }
 
 /// A prompt that asks `ask` about a text of one of these kinds.

@@ -155,7 +155,8 @@ impl Fillers {
                 (0..count).map(|at| row(at, chance)).collect()
             }
             "problem" => self.pick("problem", chance),
-            "pquestion" if chance.one_in(3) => self.pick("question", chance),
+            "pquestion" if chance.one_in(4) => self.pick("question", chance),
+            "pquestion" if chance.one_in(2) => self.fill("aquestion", chance),
             _ => self.pick(name, chance),
         }
     }

@@ -15,10 +15,12 @@ use crate::train::{ALL, ASK, Fit, KNOT, Row, Scales, Uses, importance, least_squ
 /// Parts that the data is cut into, to judge on what was not seen.
 const FOLDS: usize = 5;
 
+pub fn env(n:&str,d:f32)->f32{std::env::var(n).ok().map_or(d,|v|v.parse().unwrap())}
 pub fn fit(examples: &[Example], rows: &[Row]) -> Weights {
     let mut fits = vec![None; HEADS];
     let mut set = |head: usize, fit: Fit| fits[head] = Some(fit);
     let (of_tasks, temperature) = tasks(examples, rows);
+    if std::env::var("QUICK").is_ok() { let mut fits: Vec<Fit> = of_tasks; while fits.len() < HEADS { fits.push(fits[0].clone()); } { let p = part(examples, rows, |_, e| e.choices.is_some()); let t: Vec<usize> = p.examples.iter().map(|e| usize::from(e.choices.unwrap())).collect(); let w: Vec<f32> = p.examples.iter().map(|e| e.weight).collect(); let i = importance(&p.rows, Uses { ask: true, all: false }, Scales { words: 0.3, knots: 1.0 }); fits[CHOICES] = logistic(&p.rows, &t, &w, 1, &i, 3e-5).remove(0); } return weigh(&fits); }
     for (head, fit) in of_tasks.into_iter().enumerate() {
         set(head, fit);
     }
@@ -94,11 +96,11 @@ fn tasks(examples: &[Example], rows: &[Row]) -> (Vec<Fit>, f32) {
         part.examples.iter().zip(&targets).for_each(|(example, task)| totals[*task] += example.weight);
         let mean = totals.iter().sum::<f32>() / totals.len() as f32;
         // What the data has much of is not what people ask most; so the classes are brought closer to each other.
-        let balance = |task: usize| (mean / totals[task]).powf(0.7);
+        let balance = |task: usize| (mean / totals[task]).powf(env("B",0.7));
         let weights: Vec<f32> =
             part.examples.iter().zip(&targets).map(|(example, task)| example.weight * balance(*task)).collect();
-        let importance = importance(&part.rows, Uses { ask: true, all: false }, Scales { words: 0.2, knots: 1.0 });
-        logistic(&part.rows, &targets, &weights, Task::ALL.len(), &importance, 3e-5)
+        let importance = importance(&part.rows, Uses { ask: true, all: false }, Scales { words: env("W",0.2), knots: env("K",1.0) });
+        logistic(&part.rows, &targets, &weights, Task::ALL.len(), &importance, env("P",3e-5))
     };
     held_out("groups of alike templates", examples, rows, &fit, |example| &example.group);
     let surprises = held_out("templates", examples, rows, &fit, |example| {
@@ -172,6 +174,7 @@ fn held_out(
                 *surprise -= f64::from(probabilities(&cooled)[truth as usize].max(1e-6).ln());
             }
             fine.count(truth, Task::ALL[best]);
+            if let Ok(path) = std::env::var("DEBUG_OUT") { use std::io::Write; let mut f = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap(); writeln!(f, "{}\t{}\t{}\t{}\t{}\t{}", name, example.group, example.source, coarse(truth), coarse(Task::ALL[best]), example.text.replace('\n', "\\n").replace('\t', " ")).unwrap(); }
             rough.count(coarse(truth), coarse(Task::ALL[best]));
         }
     }

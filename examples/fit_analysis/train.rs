@@ -165,12 +165,18 @@ pub fn logistic(
     let mut bias_used = vec![1e-6f32; classes];
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut chance = Chance::new(7);
-    let epochs = 8;
+    let epochs = crate::heads::env("E", 8.0) as usize;
+    let dropout = crate::heads::env("D", 0.0);
     for epoch in 0..epochs {
         chance.shuffle(&mut order);
-        let rate = 0.15 / (1.0 + epoch as f32 * 0.5);
+        let rate = crate::heads::env("R", 0.15) / (1.0 + epoch as f32 * 0.5);
         for index in &order {
-            let row = rows[*index];
+            let whole = rows[*index];
+            let kept: Row;
+            let row = if dropout > 0.0 && classes > 1 {
+                kept = whole.iter().filter(|(c, _)| *c as usize >= ALL || (chance.next() % 1000) as f32 >= dropout * 1000.0).map(|(c, v)| (*c, if (*c as usize) < ALL { *v / (1.0 - dropout) } else { *v })).collect();
+                &kept
+            } else { whole };
             let mut sums = bias.clone();
             for (c, v) in row.iter() {
                 let value = v * importance[*c as usize];
