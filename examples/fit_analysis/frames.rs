@@ -67,7 +67,14 @@ fn text(fillers: &Fillers, kind: &str, chance: &mut Chance) -> String {
     };
     let one = one.trim();
     // What is pasted often brings its heading along.
-    let heads = ["Title: <heading>\n", "Headline: <heading>\n", "<heading>\n\n", "<heading>\n", "By <first> <surname>, <month> 20<nn>\n", "Title: <heading>\nText: "];
+    let heads = [
+        "Title: <heading>\n",
+        "Headline: <heading>\n",
+        "<heading>\n\n",
+        "<heading>\n",
+        "By <first> <surname>, <month> 20<nn>\n",
+        "Title: <heading>\nText: ",
+    ];
     match kind {
         "statement" | "comment" | "question" | "facts" | "lines" | "list" | "verse" | "sheet" => one.to_owned(),
         _ if chance.one_in(5) => format!("{}{one}", fillers.expand(chance.pick::<&str>(&heads), chance)),
@@ -99,22 +106,42 @@ pub fn framed(fillers: &Fillers, ask: &str, kinds: &[&str], chance: &mut Chance)
     let label = if chance.one_in(4) { (*chance.pick(LABELS)).to_owned() } else { capital(name) };
     let cue = if chance.one_in(3) { format!("\n{}", chance.pick(CUES)) } else { String::new() };
     match way {
-        0 | 1 => format!("{}\n\n{text}{cue}", stopped(*chance.pick::<&str>(&[":", ".", "", ""]))),
-        2 => format!("{}\n{label}: {text}{cue}", stopped(*chance.pick::<&str>(&[".", ""]))),
+        0 | 1 => format!("{}\n\n{text}{cue}", stopped(chance.pick::<&str>(&[":", ".", "", ""]))),
+        2 => format!("{}\n{label}: {text}{cue}", stopped(chance.pick::<&str>(&[".", ""]))),
         3 => format!("{} {text}", stopped(":")),
-        4 | 5 => format!("{text}\n\n{}{cue}", stopped(*chance.pick::<&str>(&[".", "", ":"]))),
-        6 => format!("{label}: {text}\n{}{cue}", stopped(*chance.pick::<&str>(&[".", ""]))),
-        7 => format!("{text} {}", stopped(*chance.pick::<&str>(&[".", ""]))),
-        8 => format!("{label}:\n{text}\n\n{}: {ask}{cue}", chance.pick(&["Question", "Task", "Q", "Request", "Instruction"])),
-        9 => format!("{} \"{text}\"{cue}", stopped(*chance.pick::<&str>(&[":", ""]))),
-        10 => format!("{}: {ask}\n\n{label}: {text}{cue}", chance.pick(&["Question", "Task", "Q", "Instruction", "Query"])),
-        11 => format!("{}\n\n{text}\n\n{}", chance.pick(LEADS).replace("<name>", name), stopped(*chance.pick::<&str>(&[".", ""]))),
-        12 => format!("{} \"{text}\" {}", chance.pick(LEADS).replace("<name>", name), stopped(*chance.pick::<&str>(&[".", ""]))),
-        13 => format!("\"{text}\"\n{}{cue}", stopped(*chance.pick::<&str>(&[".", ""]))),
+        4 | 5 => format!("{text}\n\n{}{cue}", stopped(chance.pick::<&str>(&[".", "", ":"]))),
+        6 => format!("{label}: {text}\n{}{cue}", stopped(chance.pick::<&str>(&[".", ""]))),
+        7 => format!("{text} {}", stopped(chance.pick::<&str>(&[".", ""]))),
+        8 => format!(
+            "{label}:\n{text}\n\n{}: {ask}{cue}",
+            chance.pick(&["Question", "Task", "Q", "Request", "Instruction"])
+        ),
+        9 => format!("{} \"{text}\"{cue}", stopped(chance.pick::<&str>(&[":", ""]))),
+        10 => format!(
+            "{}: {ask}\n\n{label}: {text}{cue}",
+            chance.pick(&["Question", "Task", "Q", "Instruction", "Query"])
+        ),
+        11 => format!(
+            "{}\n\n{text}\n\n{}",
+            chance.pick(LEADS).replace("<name>", name),
+            stopped(chance.pick::<&str>(&[".", ""]))
+        ),
+        12 => format!(
+            "{} \"{text}\" {}",
+            chance.pick(LEADS).replace("<name>", name),
+            stopped(chance.pick::<&str>(&[".", ""]))
+        ),
+        13 => format!("\"{text}\"\n{}{cue}", stopped(chance.pick::<&str>(&[".", ""]))),
         14 => {
-            let (open, close) = *chance.pick(&[("\"\"\"", "\"\"\""), ("---", "---"), ("<text>", "</text>"), ("```", "```"), ("###", "")]);
-            format!("{}\n{open}\n{text}\n{close}{cue}", stopped(*chance.pick::<&str>(&[".", ":", ""])))
+            let (open, close) = *chance.pick(&[
+                ("\"\"\"", "\"\"\""),
+                ("---", "---"),
+                ("<text>", "</text>"),
+                ("```", "```"),
+                ("###", ""),
+            ]);
+            format!("{}\n{open}\n{text}\n{close}{cue}", stopped(chance.pick::<&str>(&[".", ":", ""])))
         }
-        _ => format!("{}: {text}\n\n{}", label, stopped(*chance.pick::<&str>(&[".", ""]))),
+        _ => format!("{}: {text}\n\n{}", label, stopped(chance.pick::<&str>(&[".", ""]))),
     }
 }

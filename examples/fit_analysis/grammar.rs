@@ -30,15 +30,10 @@ impl Template {
 }
 
 pub fn templates() -> Vec<Template> {
-    [
-        include_str!("templates.txt"),
-        include_str!("asks.txt"),
-        include_str!("writing.txt"),
-        include_str!("freeform.txt"),
-    ]
-    .into_iter()
-    .flat_map(blocks)
-    .collect()
+    [include_str!("templates.txt"), include_str!("asks.txt"), include_str!("writing.txt"), include_str!("freeform.txt")]
+        .into_iter()
+        .flat_map(blocks)
+        .collect()
 }
 
 fn blocks(text: &'static str) -> Vec<Template> {
@@ -166,7 +161,8 @@ impl Fillers {
             return self.pick("passage", chance);
         }
         if chance.one_in(2) {
-            let kind = *chance.pick(&["encyclopedia", "encyclopedia", "news", "story", "plot", "policy", "paper", "letter"]);
+            let kind =
+                *chance.pick(&["encyclopedia", "encyclopedia", "news", "story", "plot", "policy", "paper", "letter"]);
             let count = 1 + chance.below(4);
             let space = *chance.pick(&[" ", " ", "\n", "\n\n"]);
             return (0..count).map(|_| self.fill(kind, chance)).collect::<Vec<_>>().join(space);

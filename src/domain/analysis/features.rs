@@ -17,6 +17,8 @@ pub const KNOTS: usize = 8;
 const ASKING_SENTENCES: usize = 4;
 /// Of a sentence that asks, the words at its beginning, and as many at its end.
 const SENTENCE_WORDS: usize = 14;
+/// What comes with the request is nothing, a line, a paragraph or a page: tokens between these sizes.
+const GIVEN_SIZES: [usize; 3] = [12, 60, 240];
 /// Words beyond this many add nothing about how hard a prompt is.
 const ALL_WORDS: usize = 600;
 
@@ -83,6 +85,8 @@ pub struct Outline {
     pub depth: f32,
     /// Whether a sentence that asks names alternatives: "this or that".
     pub alternatives: bool,
+    /// The groups of markers in each sentence that asks, one bit each.
+    pub groups: Vec<u32>,
 }
 
 /// How a sentence that asks begins.
@@ -110,6 +114,15 @@ pub fn features(text: &str) -> Features {
     }
     for label in reading.labels.iter().take(4).chain(reading.labels.iter().skip(4).rev().take(2)) {
         ask.push(bucket(*label, 5, ASK_BUCKETS));
+    }
+    // The same marker asks for something else of a line than of a page.
+    let size = GIVEN_SIZES.iter().filter(|limit| outline.given_tokens > **limit).count() as u32;
+    for groups in &outline.groups {
+        let mut left = *groups;
+        while left != 0 {
+            ask.push(bucket(pair(left.trailing_zeros(), size), 10, ASK_BUCKETS));
+            left &= left - 1;
+        }
     }
     let measures = shape::measures(&reading, &outline);
     let all = all_words(&reading);
@@ -153,8 +166,18 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
     let asking = asking(sentences, &roles);
 
     let mut evidence = Vec::new();
-    let mut outline =
-        Outline { roles, asking, asked: [0; Group::COUNT], given: [0; Group::COUNT], asked_tokens: 0, given_tokens: 0, manners: [Manner::Other; 2], depth: 0.0, alternatives: false };
+    let mut outline = Outline {
+        roles,
+        asking,
+        asked: [0; Group::COUNT],
+        given: [0; Group::COUNT],
+        asked_tokens: 0,
+        given_tokens: 0,
+        manners: [Manner::Other; 2],
+        depth: 0.0,
+        alternatives: false,
+        groups: Vec::new(),
+    };
     for (index, sentence) in sentences.iter().enumerate() {
         let asking = outline.asking.get(index) == Some(&true);
         let counts = if asking { &mut outline.asked } else { &mut outline.given };
@@ -170,6 +193,7 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
             outline.depth = sentence.first as f32 / reading.tokens.len().max(1) as f32;
             outline.alternatives |= own.len() <= 2 * SENTENCE_WORDS && own.iter().any(|token| token.hash == OR);
         }
+        let mut groups = 0u32;
         for at in sentence.first..sentence.end {
             // The middle of a long sentence is matter, not request.
             let inside = at >= sentence.first + SENTENCE_WORDS && at + SENTENCE_WORDS < sentence.end;
@@ -180,10 +204,14 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
                 if let Some(count) = counts.get_mut(found.group.index()) {
                     *count = count.saturating_add(1);
                 }
+                groups |= 1 << found.group.index();
                 if asking && evidence.len() < 32 {
                     evidence.push((found.group, found.text));
                 }
             });
+        }
+        if asking {
+            outline.groups.push(groups);
         }
     }
     (outline, evidence)
