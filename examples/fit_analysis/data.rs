@@ -18,6 +18,8 @@ pub struct Example {
     pub text: String,
     /// Where it comes from, for holding out whole sources.
     pub source: String,
+    /// Sources that are alike, for holding out all of them; empty for those that are always learnt from.
+    pub group: String,
     pub task: Option<Task>,
     pub choices: Option<bool>,
     /// How hard, 0 to 1.
@@ -83,11 +85,12 @@ pub fn examples(folder: &Path) -> Vec<Example> {
     graded(&mut chance, &mut all);
     for (line, template) in templates().iter().enumerate() {
         for _ in 0..EACH {
-            let text = fillers.expand(template.text, &mut chance);
-            let text = disturb(&text, &mut chance);
+            let text = disturb(&template.prompt(&fillers, &mut chance), &mut chance);
             let mut made = example(&text, &format!("template {line}"));
+            made.group.clone_from(&template.group);
             made.task = Some(template.task);
-            made.choices = Some(false);
+            // What is asked about a text may name candidates or labels, which lies between the two.
+            made.choices = template.kinds.is_empty().then_some(false);
             made.demanding = template.demanding;
             made.open = Some(worth(template.task, template.difficulty));
             made.weight = 16.0 / EACH as f32;
@@ -125,6 +128,7 @@ fn graded(chance: &mut Chance, all: &mut Vec<Example>) {
         for copy in 0..4 {
             let text = if copy == 0 { prompt.to_owned() } else { disturb(prompt, chance) };
             let mut made = example(&text, &format!("graded {prompt}"));
+            made.group.clone_from(&made.source);
             made.task = Some(task);
             made.choices = Some(false);
             made.demanding = demanding;
@@ -227,7 +231,8 @@ fn picked(fillers: &Fillers, chance: &mut Chance, all: &mut Vec<Example>) {
         let stem = parts.next().unwrap_or_default();
         let options: Vec<&str> = parts.collect();
         let wanted = 2 + chance.below(3);
-        let style = chance.below(8);
+        // Those in one line are the hardest to see.
+        let style = *chance.pick(&[0, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
         let mut listed = String::new();
         for (at, option) in options.iter().take(wanted).enumerate() {
             let (upper, lower) = (char::from(b'A' + at as u8), char::from(b'a' + at as u8));
@@ -235,6 +240,7 @@ fn picked(fillers: &Fillers, chance: &mut Chance, all: &mut Vec<Example>) {
                 0 => format!("{upper}) {option}\n"),
                 1 => format!("({upper}) {option} "),
                 2 => format!("{lower}) {option}\n"),
+                8 => format!("{lower}) {option} "),
                 3 => format!("{}. {option}\n", at + 1),
                 4 => format!("{}) {option}\n", at + 1),
                 5 => format!("- {option}\n"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use llm_call::domain::task::Task;
 
+use crate::frames::framed;
 use crate::train::Chance;
 
 /// One line of the templates.
@@ -12,12 +13,33 @@ pub struct Template {
     pub difficulty: u8,
     pub demanding: Option<bool>,
     pub text: &'static str,
+    /// The kinds of text that it is asked of; none where it is a whole prompt.
+    pub kinds: Vec<&'static str>,
+    /// What is alike: held out together. A line of its own where the block names no group.
+    pub group: String,
+}
+
+impl Template {
+    pub fn prompt(&self, fillers: &Fillers, chance: &mut Chance) -> String {
+        if self.kinds.is_empty() {
+            fillers.expand(self.text, chance)
+        } else {
+            framed(fillers, self.text, &self.kinds, chance)
+        }
+    }
 }
 
 pub fn templates() -> Vec<Template> {
+    [include_str!("templates.txt"), include_str!("asks.txt"), include_str!("writing.txt"), include_str!("freeform.txt")]
+        .into_iter()
+        .flat_map(blocks)
+        .collect()
+}
+
+fn blocks(text: &'static str) -> Vec<Template> {
     let mut all = Vec::new();
-    let mut block = (Task::General, 1, None);
-    for line in include_str!("templates.txt").lines() {
+    let mut block = (Task::General, 1, None, None, Vec::new());
+    for line in text.lines() {
         if let Some(head) = line.strip_prefix("== ") {
             let mut words = head.split(' ');
             let task = words.next().and_then(|word| word.parse().ok()).expect("a block names a task");
@@ -27,16 +49,24 @@ pub fn templates() -> Vec<Template> {
                 Some("-") => Some(false),
                 _ => None,
             };
-            block = (task, difficulty, demanding);
+            let group = words.next();
+            let kinds = words.next().map(|kinds| kinds.split(',').collect()).unwrap_or_default();
+            block = (task, difficulty, demanding, group, kinds);
         } else if !line.is_empty() && !line.starts_with("# ") {
-            all.push(Template { task: block.0, difficulty: block.1, demanding: block.2, text: line });
+            let (task, difficulty, demanding, group, ref kinds) = block;
+            let group = group.map_or_else(|| line.to_owned(), |group| format!("{task:?} {group}"));
+            all.push(Template { task, difficulty, demanding, text: line, kinds: kinds.clone(), group });
         }
     }
     all
 }
 
 /// What fills the names.
-pub struct Fillers(BTreeMap<String, Vec<String>>);
+pub struct Fillers {
+    lists: BTreeMap<String, Vec<String>>,
+    /// Lists whose lines are templates themselves.
+    texts: BTreeMap<String, Vec<&'static str>>,
+}
 
 impl Fillers {
     pub fn new() -> Self {
@@ -49,18 +79,30 @@ impl Fillers {
                 lists.entry(name.clone()).or_default().push(line.replace("\\n", "\n").replace("\\t", "\t"));
             }
         }
-        Self(lists)
+        let mut texts: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        for line in include_str!("texts.txt").lines() {
+            if let Some(head) = line.strip_prefix("== ") {
+                name = head.to_owned();
+            } else if !line.is_empty() && !line.starts_with("# ") {
+                texts.entry(name.clone()).or_default().push(line);
+            }
+        }
+        Self { lists, texts }
     }
 
     pub fn add(&mut self, name: &str, text: String) {
-        self.0.entry(name.to_owned()).or_default().push(text);
+        self.lists.entry(name.to_owned()).or_default().push(text);
     }
 
     fn pick(&self, name: &str, chance: &mut Chance) -> String {
-        self.0.get(name).map_or_else(String::new, |list| chance.pick(list).clone())
+        self.lists.get(name).map_or_else(String::new, |list| chance.pick(list).clone())
     }
 
     fn fill(&self, name: &str, chance: &mut Chance) -> String {
+        if let Some(lines) = self.texts.get(name) {
+            let line = *chance.pick(lines);
+            return self.expand(line, chance);
+        }
         match name {
             "n" => {
                 let limit = *chance.pick(&[10, 20, 100, 1_000]);
@@ -108,14 +150,22 @@ impl Fillers {
                 (0..count).map(|at| row(at, chance)).collect()
             }
             "problem" => self.pick("problem", chance),
-            "pquestion" if chance.one_in(3) => self.pick("question", chance),
+            "pquestion" if chance.one_in(4) => self.pick("question", chance),
+            "pquestion" if chance.one_in(2) => self.fill("aquestion", chance),
             _ => self.pick(name, chance),
         }
     }
 
     fn passage(&self, chance: &mut Chance) -> String {
-        if chance.one_in(3) {
+        if chance.one_in(4) {
             return self.pick("passage", chance);
+        }
+        if chance.one_in(2) {
+            let kind =
+                *chance.pick(&["encyclopedia", "encyclopedia", "news", "story", "plot", "policy", "paper", "letter"]);
+            let count = 1 + chance.below(4);
+            let space = *chance.pick(&[" ", " ", "\n", "\n\n"]);
+            return (0..count).map(|_| self.fill(kind, chance)).collect::<Vec<_>>().join(space);
         }
         let most = *chance.pick(&[4, 8, 16, 40]);
         let count = 2 + chance.below(most);
@@ -138,7 +188,7 @@ impl Fillers {
             let (before, after) = rest.split_at(open);
             out.push_str(before);
             let name = after[1..].split('>').next().unwrap_or_default();
-            if !name.is_empty() && name.len() < 12 && name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            if !name.is_empty() && name.len() < 16 && name.bytes().all(|byte| byte.is_ascii_lowercase()) {
                 out.push_str(&self.fill(name, chance));
                 rest = &after[name.len() + 2..];
             } else {

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::expect_used, clippy::panic, reason = "a command for the people who build this")]
 
 mod data;
+mod frames;
 mod grammar;
 mod heads;
 mod train;

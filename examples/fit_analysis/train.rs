@@ -150,6 +150,16 @@ pub fn least_squares(rows: &[&Row], targets: &[f32], row_weights: &[f32], import
     Fit { bias: mean, weights: x.iter().zip(importance).map(|(x, i)| *x as f32 * i).collect() }
 }
 
+/// How a logistic regression is fitted.
+#[derive(Clone, Copy)]
+pub struct Steps {
+    pub epochs: usize,
+    /// What holds the weights small.
+    pub penalty: f32,
+    /// Of a thousand words this many are left out at each step, so that no judgement leans on one.
+    pub dropped: usize,
+}
+
 /// Logistic regression over several classes, or over two with one sum. `targets` are class numbers.
 pub fn logistic(
     rows: &[&Row],
@@ -157,22 +167,27 @@ pub fn logistic(
     row_weights: &[f32],
     classes: usize,
     importance: &[f32],
-    penalty: f32,
+    steps: Steps,
 ) -> Vec<Fit> {
+    let penalty = steps.penalty;
     let mut weights = vec![0.0f32; COLUMNS * classes];
     let mut used = vec![1e-6f32; COLUMNS * classes];
     let mut bias = vec![0.0f32; classes];
     let mut bias_used = vec![1e-6f32; classes];
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut chance = Chance::new(7);
-    let epochs = 8;
-    for epoch in 0..epochs {
+    let grown = 1_000.0 / (1_000 - steps.dropped) as f32;
+    for epoch in 0..steps.epochs {
         chance.shuffle(&mut order);
         let rate = 0.15 / (1.0 + epoch as f32 * 0.5);
         for index in &order {
-            let row = rows[*index];
+            let row: Vec<(u32, f32)> = rows[*index]
+                .iter()
+                .filter(|(c, _)| *c as usize >= ALL || chance.below(1_000) >= steps.dropped)
+                .map(|(c, v)| (*c, if (*c as usize) < ALL { v * grown } else { *v }))
+                .collect();
             let mut sums = bias.clone();
-            for (c, v) in row.iter() {
+            for (c, v) in &row {
                 let value = v * importance[*c as usize];
                 if value != 0.0 {
                     let at = *c as usize * classes;
@@ -192,7 +207,7 @@ pub fn logistic(
                 bias_used[class] += slopes[class] * slopes[class];
                 bias[class] -= rate * slopes[class] / bias_used[class].sqrt();
             }
-            for (c, v) in row.iter() {
+            for (c, v) in &row {
                 let value = v * importance[*c as usize];
                 if value != 0.0 {
                     let at = *c as usize * classes;

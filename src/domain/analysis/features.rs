@@ -17,6 +17,8 @@ pub const KNOTS: usize = 8;
 const ASKING_SENTENCES: usize = 4;
 /// Of a sentence that asks, the words at its beginning, and as many at its end.
 const SENTENCE_WORDS: usize = 14;
+/// What comes with the request is nothing, a line, a paragraph or a page: tokens between these sizes.
+const GIVEN_SIZES: [usize; 3] = [12, 60, 240];
 /// Words beyond this many add nothing about how hard a prompt is.
 const ALL_WORDS: usize = 600;
 
@@ -77,6 +79,26 @@ pub struct Outline {
     pub asked_tokens: usize,
     /// Tokens of the rest.
     pub given_tokens: usize,
+    /// How the first and the last sentence that asks begin.
+    pub manners: [Manner; 2],
+    /// How far into the text the last sentence that asks begins, 0 to 1.
+    pub depth: f32,
+    /// Whether a sentence that asks names alternatives: "this or that".
+    pub alternatives: bool,
+    /// The groups of markers in each sentence that asks, one bit each.
+    pub groups: Vec<u32>,
+}
+
+/// How a sentence that asks begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// With a word that asks for a thing: who, what, when.
+    Thing,
+    /// With a verb that asks for yes or no: is, does, can.
+    YesOrNo,
+    /// With anything else.
+    #[default]
+    Other,
 }
 
 /// Takes a text apart.
@@ -92,6 +114,15 @@ pub fn features(text: &str) -> Features {
     }
     for label in reading.labels.iter().take(4).chain(reading.labels.iter().skip(4).rev().take(2)) {
         ask.push(bucket(*label, 5, ASK_BUCKETS));
+    }
+    // The same marker asks for something else of a line than of a page.
+    let size = GIVEN_SIZES.iter().filter(|limit| outline.given_tokens > **limit).count() as u32;
+    for groups in &outline.groups {
+        let mut left = *groups;
+        while left != 0 {
+            ask.push(bucket(pair(left.trailing_zeros(), size), 10, ASK_BUCKETS));
+            left &= left - 1;
+        }
     }
     let measures = shape::measures(&reading, &outline);
     let all = all_words(&reading);
@@ -135,13 +166,34 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
     let asking = asking(sentences, &roles);
 
     let mut evidence = Vec::new();
-    let mut outline =
-        Outline { roles, asking, asked: [0; Group::COUNT], given: [0; Group::COUNT], asked_tokens: 0, given_tokens: 0 };
+    let mut outline = Outline {
+        roles,
+        asking,
+        asked: [0; Group::COUNT],
+        given: [0; Group::COUNT],
+        asked_tokens: 0,
+        given_tokens: 0,
+        manners: [Manner::Other; 2],
+        depth: 0.0,
+        alternatives: false,
+        groups: Vec::new(),
+    };
     for (index, sentence) in sentences.iter().enumerate() {
         let asking = outline.asking.get(index) == Some(&true);
         let counts = if asking { &mut outline.asked } else { &mut outline.given };
         *(if asking { &mut outline.asked_tokens } else { &mut outline.given_tokens }) += sentence.end - sentence.first;
         let tokens = reading.tokens.get(..sentence.end).unwrap_or_default();
+        if asking {
+            let own = tokens.get(sentence.first..).unwrap_or_default();
+            let manner = manner(own);
+            if outline.asked_tokens == sentence.end - sentence.first {
+                outline.manners[0] = manner;
+            }
+            outline.manners[1] = manner;
+            outline.depth = sentence.first as f32 / reading.tokens.len().max(1) as f32;
+            outline.alternatives |= own.len() <= 2 * SENTENCE_WORDS && own.iter().any(|token| token.hash == OR);
+        }
+        let mut groups = 0u32;
         for at in sentence.first..sentence.end {
             // The middle of a long sentence is matter, not request.
             let inside = at >= sentence.first + SENTENCE_WORDS && at + SENTENCE_WORDS < sentence.end;
@@ -152,13 +204,71 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
                 if let Some(count) = counts.get_mut(found.group.index()) {
                     *count = count.saturating_add(1);
                 }
+                groups |= 1 << found.group.index();
                 if asking && evidence.len() < 32 {
                     evidence.push((found.group, found.text));
                 }
             });
         }
+        if asking {
+            outline.groups.push(groups);
+        }
     }
     (outline, evidence)
+}
+
+/// The word between alternatives.
+const OR: u32 = super::reading::hash("or");
+
+const THINGS: [u32; 9] = {
+    use super::reading::hash;
+    [
+        hash("who"),
+        hash("whom"),
+        hash("whose"),
+        hash("what"),
+        hash("which"),
+        hash("when"),
+        hash("where"),
+        hash("why"),
+        hash("how"),
+    ]
+};
+const YES_OR_NO: [u32; 16] = {
+    use super::reading::hash;
+    [
+        hash("is"),
+        hash("are"),
+        hash("was"),
+        hash("were"),
+        hash("do"),
+        hash("does"),
+        hash("did"),
+        hash("can"),
+        hash("could"),
+        hash("should"),
+        hash("would"),
+        hash("will"),
+        hash("has"),
+        hash("have"),
+        hash("had"),
+        hash("must"),
+    ]
+};
+
+fn manner(tokens: &[Token]) -> Manner {
+    // After "please", "question:" or a preposition: "in which year".
+    tokens
+        .iter()
+        .take(3)
+        .find_map(|token| {
+            if THINGS.contains(&token.hash) {
+                Some(Manner::Thing)
+            } else {
+                YES_OR_NO.contains(&token.hash).then_some(Manner::YesOrNo)
+            }
+        })
+        .unwrap_or_default()
 }
 
 /// Which sentences ask: those that ask or order by their form, at the edges of the text or at the beginning of a line;

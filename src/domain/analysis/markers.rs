@@ -120,15 +120,23 @@ const MARKERS: &[(Group, &str)] = &[
          negative or positive|positive negative|true or false|yes or no|spam|entail*|paraphrase|same meaning|duplicate|\
          duplicates|toxic|which category|what category|named entities|entities|pull out|find all|identify all|detect|\
          intent|is this review|is this text|is this comment|stars|rating|how many stars|neutral|section of|kind of text|\
-         asking the same|same question|emotion|genre|提取|分类|抽取|情感|标签|正面还是负面|извлек*|классиф*|extrae|clasific*|\
-         extrai*|extrah*|klassifi*|分類|抽出|추출|분류|true false or neither|contradict*|grammatically|acceptable|hateful|\
+         asking the same|same question|emotion|genre|polarity|mood|tone of|stance|attitude|favourable|favorable|praise|\
+         complaint|insult*|abusive|rude|hostile|scam|phishing|fraud*|genuine|moderat*|allowed or|allow or|block or|flag|\
+         harmful|urgent|urgency|priority|severity|keywords|keyword|key value|same sense|same meaning|equivalent|\
+         supported|refuted|follows|contradicts|verdict|thumbs up|how satisfied|how angry|well formed|grammatical|\
+         fact or opinion|formal or informal|for or against|good or bad|happy or|one of these|one of the following|\
+         which label|which class|part of speech|annotate|fields|as json|into json|out of the text|mentioned in|提取|分类|抽取|情感|标签|正面还是负面|извлек*|классиф*|extrae|clasific*|\
+         extrai*|extrah*|klassifi*|分類|抽出|추출|분류|contradict*|grammatically|acceptable|hateful|\
          subjective|objective|ironic|sarcastic|offensive|recommend this|would recommend|satisfied",
     ),
     (
         Group::Of(Task::Summary),
         "summar*|tl dr|tldr|tl;dr|shorten|condense|key points|key takeaways|takeaways|main points|main ideas|abstract of|\
          recap|sum up|in a nutshell|boil down|boil this down|gist|digest|headline for|title for this|synopsis|\
-         bullet points|three bullets|one sentence summary|essentials|main idea|highlights of|distill|précis|\
+         bullet points|three bullets|one sentence summary|abridge*|shorter|short version|shortened|compress*|pare down|\
+         cut down|slim down|bottom line|main thread|rundown|one liner|one minute read|run me through|catch me up|essence of|\
+         key message|overview of this|a headline|a title|title of this|fitting title|heading for|title should|subject line|in short|in brief|briefly what|\
+         précis of|outline of the content|main message|long story short|to the point|what was agreed|what was decided|essentials|main idea|highlights of|distill|précis|\
          摘要|总结|概括|概述|要约|要約|まとめ|요약|резюмир*|кратко изложи|resum*|résum*|fasse zusammen|zusammenfass*|riassum*",
     ),
     (
@@ -156,7 +164,17 @@ const MARKERS: &[(Group, &str)] = &[
          стих*|рассказ*|песн*|сказк*|сценарий|истори*|poema|cuento|historia|canción|poesía|poème|histoire|chanson|conte|\
          gedicht|geschichte|märchen|lied|storia|racconto|história|conto|letra|wiersz|opowiad*|příběh|báseň|şiir|hikaye|\
          thơ|truyện|bài hát|詩|物語|小説|歌詞|俳句|시|이야기|소설|노래|가사|قصيدة|قصة|شعر|داستان|कविता|कहानी|กลอน|เรื่องสั้น|\
-         ποίημα|ποιημα|ιστορία|puisi|cerita|gedicht|verhaal|dikt|berättelse|slam",
+         ποίημα|ποιημα|ιστορία|puisi|cerita|gedicht|verhaal|dikt|berättelse|slam|chapter|prologue|epilogue|stanza*|\
+         couplet|ballad*|ode|chorus|refrain|villain*|hero|heroine|narrator|npc|npcs|quest|quests|lore|world building|\
+         worldbuilding|dungeon|campaign|dnd|fantasy|science fiction|sci fi|romance|thriller|horror|comedy|comic|sketch|skit|\
+         sitcom|satire|satirical|parody|spoof|stand up|roast|pun|puns|riddle|tale|tales|fable|legend|myth|saga|bedtime|\
+         lullaby|anthem|eulogy|vows|wedding speech|best man|diary entry|love letter|copywriter|storyteller|screenwriter|\
+         novelist|poet|playwright|game master|in character|first person|third person|point of view|stage directions|\
+         cliffhanger|twist|happy ending|open ending|name for|nickname*|hashtags|voiceover|trailer|jingle|design a dress|\
+         short film|plot|subplot|setting|antagonist|sidekick|fairy|dragon|wizard|continue the|what happens next|next chapter|\
+         rede zum|liedtext|kurzgeschichte|gutenachtgeschichte|dialog|nouvelle|discours|conte|guion|eslogan|discurso|\
+         favola|filastrocca|canzone|roteiro|тост|диалог|сценк*|поздравлен*|песенк*|歌|曲|诗歌|台词|情书|祝福语|演讲稿|广告语|\
+         相声|台本|セリフ|キャッチコピー|대본|동화|축사|광고 문구",
     ),
     (
         Group::Of(Task::Explanation),

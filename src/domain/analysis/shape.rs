@@ -1,13 +1,13 @@
 //! The shape of a prompt in numbers: how long, how much of it asks, what it consists of.
 
-use super::features::{Counts, Outline, Role};
+use super::features::{Counts, Manner, Outline, Role};
 use super::markers::Group;
 use super::reading::{Reading, Shape};
 
 /// How many measures there are.
 pub const MEASURES: usize = 2 * Group::COUNT + OTHERS;
 /// Measures that count no markers.
-const OTHERS: usize = 56;
+const OTHERS: usize = 69;
 
 /// Grows fast at first, then slowly, and is 1 from `full` on.
 fn grows(count: usize, full: f32) -> f32 {
@@ -74,6 +74,7 @@ fn others(reading: &Reading, outline: &Outline) -> impl Iterator<Item = f32> + u
     let marks = reading.sentences.iter().filter(|sentence| sentence.asks).count();
     let longest = reading.sentences.iter().map(|sentence| sentence.end - sentence.first).max().unwrap_or(0);
     let whole = outline.asked_tokens + outline.given_tokens;
+    let manner = |at: usize, wanted: Manner| outline.manners.get(at) == Some(&wanted);
     let given_long = grows(outline.given_tokens, 400.0);
     let options = usize::from(reading.options);
     // The tokens of the question and, on average, of an answer on offer.
@@ -139,6 +140,20 @@ fn others(reading: &Reading, outline: &Outline) -> impl Iterator<Item = f32> + u
         share(offered, tokens.len()),
         grows(symbol(b'.'), 20.0),
         grows(symbols(b"'\""), 12.0),
+        is(manner(0, Manner::Thing)),
+        is(manner(0, Manner::YesOrNo)),
+        is(manner(1, Manner::Thing)),
+        is(manner(1, Manner::YesOrNo)),
+        // What is asked of something long, by how it is asked.
+        given_long * is(manner(0, Manner::Thing)),
+        given_long * is(manner(0, Manner::YesOrNo)),
+        given_long * is(manner(1, Manner::Thing)),
+        given_long * is(manner(1, Manner::YesOrNo)),
+        outline.depth,
+        is(outline.alternatives),
+        given_long * is(outline.alternatives),
+        given_long * is(sentence(last).open && !sentence(last).asks),
+        given_long * role(last, Role::Order),
     ];
     values.into_iter()
 }
