@@ -37,8 +37,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let known: Vec<_> = lines.iter().map(|line| (read(&line.prompt), names[line.genre.as_str()])).collect();
     let weights = fit(&known, SEED);
-    let right = known.iter().filter(|(read, genre)| weights.genre(&read.shape, &read.buckets).0 == *genre).count();
-    eprintln!("{right} of {} are told again", known.len());
     std::io::stdout().write_all(&weights.bytes())?;
     Ok(())
 }

@@ -95,3 +95,19 @@ pub(super) struct Fine {
     #[serde(default)]
     pub genre: Genre,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_written_before_there_were_genres_are_read() {
+        let kind = Kind::of(Task::Mathematics, false, "Tom has 12 marbles and buys 9 more. How many has he now?");
+        let mut written = serde_json::to_value(kind).expect("a kind can be written");
+        assert_eq!(serde_json::from_value::<Kind>(written.clone()).ok(), Some(kind));
+        written.as_object_mut().expect("it is an object").remove("genre");
+        let read = serde_json::from_value::<Kind>(written).expect("it can be read");
+        assert_eq!(read, Kind { genre: Genre::default(), ..kind });
+        assert_ne!(read, kind);
+    }
+}
