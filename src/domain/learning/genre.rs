@@ -58,9 +58,7 @@ impl Weights {
     pub fn genre(&self, shape: &Shape, buckets: &Buckets) -> Genre {
         let mut words = [0_i32; GENRES];
         for row in buckets.iter().filter_map(|bucket| self.words.get(bucket)) {
-            for (sum, weight) in words.iter_mut().zip(row) {
-                *sum += i32::from(*weight);
-            }
+            words = std::array::from_fn(|at| words[at] + i32::from(row[at]));
         }
         let unit = self.unit * buckets.share();
         let mut sums = self.bias;
@@ -69,9 +67,7 @@ impl Weights {
         }
         for (row, measure) in self.shape.iter().zip(shape) {
             let level = level(*measure);
-            for (sum, weight) in sums.iter_mut().zip(row) {
-                *sum += level * weight;
-            }
+            sums = std::array::from_fn(|at| sums[at] + level * row[at]);
         }
         let best = sums.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         Genre(best.and_then(|(index, _)| u8::try_from(index).ok()).unwrap_or_default())
