@@ -1,7 +1,7 @@
 //! What happened changes what comes next: statistics of what each model was worth for each kind of work.
 //!
 //! [`Learned`] is a table of sums. An [`Outcome`] is added to the sums of its model: all of them, those of its task, of
-//! its named [`Kind`], and of the drawers that the text's shape falls into (see [`views`]). What is expected of a model is
+//! its [`Genre`], of its named [`Kind`], and of the drawers that the text's shape falls into (see [`views`]). What is expected of a model is
 //! the mean of its model, moved by how much better or worse it did with such prompts; each mean is drawn towards the wider
 //! one while there are few outcomes, and at the widest towards what is usual of the tier. Everything fades with time, and
 //! a model that has changed loses its past at once.
@@ -10,6 +10,8 @@
 
 mod alone;
 pub mod explore;
+pub mod fit;
+pub mod genre;
 pub mod grow;
 mod kind;
 mod learned;
@@ -24,6 +26,7 @@ mod words;
 
 pub use alone::Alone;
 pub use explore::{Choice, Contender, Exploration};
+pub use genre::Genre;
 pub use kind::{Kind, Length};
 pub use learned::{Counted, Expectation, Forget, HALF_LIFE, Learned, LengthRatio, MOST_MODELS, Outlook, Row};
 pub use outcome::{Outcome, Served};

@@ -8,6 +8,7 @@ use super::super::id::ModelId;
 use super::super::task::Task;
 use super::super::tier::Tier;
 use super::super::time::Timestamp;
+use super::genre::GENRES;
 use super::kind::{Fine, Kind};
 use super::outcome::{Outcome, Served};
 use super::sum::{Histogram, Sum};
@@ -41,6 +42,9 @@ pub(super) struct Record {
     pub faded: f64,
     pub all: OfTask,
     pub tasks: BTreeMap<Task, OfTask>,
+    /// What its answers were worth, by what the text reads like.
+    #[serde(default)]
+    pub genres: [Sum; GENRES],
     #[serde(with = "pairs")]
     pub fine: BTreeMap<Fine, Sum>,
     #[serde(with = "sparse")]
@@ -78,6 +82,7 @@ impl Record {
             faded: 0.0,
             all: OfTask::default(),
             tasks: BTreeMap::new(),
+            genres: [Sum::default(); GENRES],
             fine: BTreeMap::new(),
             drawers: vec![Sum::default(); PLACES],
             lengths: Histogram::default(),
@@ -98,7 +103,8 @@ impl Record {
             of.served.fade(factor);
             of.length.fade(factor);
         }
-        self.fine.values_mut().chain(&mut self.drawers).for_each(|sum| sum.fade(factor));
+        let finer = self.fine.values_mut().chain(&mut self.genres).chain(&mut self.drawers);
+        finer.for_each(|sum| sum.fade(factor));
         self.lengths.fade(factor);
         self.first_token.fade(factor);
         self.total_time.fade(factor);
@@ -137,6 +143,9 @@ impl Record {
         each(&mut self.all.worth);
         each(&mut self.tasks.entry(kind.task).or_default().worth);
         each(self.fine.entry(kind.fine()).or_default());
+        if let Some(sum) = self.genres.get_mut(usize::from(kind.genre.0)) {
+            each(sum);
+        }
         for place in kind.drawers.places() {
             if let Some(sum) = self.drawers.get_mut(place) {
                 each(sum);
@@ -152,12 +161,12 @@ impl Record {
         self.each_worth(kind, |sum| sum.take(worth, weight));
     }
 
-    /// Forgets one task. The drawers do not know tasks, so all of them lose the task's share of the outcomes.
+    /// Forgets one task. Genres and drawers do not know tasks, so all of them lose the task's share of the outcomes.
     pub fn forget(&mut self, task: Task) {
         let Some(of) = self.tasks.remove(&task) else { return };
         let kept = if self.all.worth.weight > 0.0 { 1.0 - of.worth.weight / self.all.worth.weight } else { 0.0 };
         self.fine.retain(|fine, _| fine.task != task);
-        self.drawers.iter_mut().for_each(|sum| sum.fade(kept.clamp(0.0, 1.0)));
+        self.drawers.iter_mut().chain(&mut self.genres).for_each(|sum| sum.fade(kept.clamp(0.0, 1.0)));
         self.all.worth = Sum {
             weight: (self.all.worth.weight - of.worth.weight).max(0.0),
             total: (self.all.worth.total - of.worth.total).max(0.0),

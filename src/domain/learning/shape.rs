@@ -12,6 +12,58 @@ pub(super) const OPTIONS: usize = 19;
 /// The measures of one text. Counts are as they are; shares are of the text's length or of its words.
 pub type Shape = [f32; MEASURES];
 
+/// Buckets that words are sorted into by their hash.
+pub const BUCKETS: usize = 2_048;
+/// Bits of the hash that name a bucket: the upper ones, which FNV mixes best.
+const BUCKET_BITS: u32 = BUCKETS.trailing_zeros();
+
+/// Which buckets the words of a text's ends fall into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets([u64; BUCKETS / 64]);
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self([0; BUCKETS / 64])
+    }
+}
+
+impl Buckets {
+    fn add(&mut self, hash: u64) {
+        let bucket = (hash >> (u64::BITS - BUCKET_BITS)) as usize;
+        if let Some(word) = self.0.get_mut(bucket / 64) {
+            *word |= 1 << (bucket % 64);
+        }
+    }
+
+    /// The buckets, in order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(at, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bit < 64).then_some(64 * at + bit)
+            })
+        })
+    }
+
+    /// What one bucket counts of all: a long text has many words, and must not speak louder for it.
+    #[must_use]
+    pub fn share(&self) -> f32 {
+        let count: u32 = self.0.iter().map(|word| word.count_ones()).sum();
+        1.0 / (1.0 + count as f32).sqrt()
+    }
+}
+
+/// What one look at a text finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// Its shape.
+    pub shape: Shape,
+    /// The buckets of its words.
+    pub buckets: Buckets,
+}
+
 /// Bytes of the text's beginning and end whose words are read. Requests stand in front of what is pasted or behind it;
 /// reading all the words of a long document would tell of the document.
 const HEAD: usize = 500;
@@ -299,6 +351,7 @@ struct Words {
     distinct: u32,
     groups: [u32; GROUPS.len()],
     first_group: Option<usize>,
+    buckets: Buckets,
 }
 
 fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64, u8)]) {
@@ -315,6 +368,7 @@ fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64
             let length = (at - start) as u32;
             words.letters += length;
             words.longest = words.longest.max(length);
+            words.buckets.add(hash);
             let bit = hash >> 54;
             if let Some(word) = seen.get_mut((bit / 64) as usize) {
                 words.distinct += u32::from(*word >> (bit % 64) & 1 == 0);
@@ -346,6 +400,12 @@ fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64
 /// Measures a text.
 #[must_use]
 pub fn shape(text: &str) -> Shape {
+    read(text).shape
+}
+
+/// Measures a text and sorts its words.
+#[must_use]
+pub fn read(text: &str) -> Read {
     let bytes = count_bytes(text);
     let mut words = Words::default();
     let mut seen = [0_u64; 16];
@@ -358,7 +418,7 @@ pub fn shape(text: &str) -> Shape {
         read_words(head, &mut words, &mut seen, table);
         read_words(tail, &mut words, &mut seen, table);
     }
-    assemble(text, &bytes, &words)
+    Read { shape: assemble(text, &bytes, &words), buckets: words.buckets }
 }
 
 fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {
@@ -423,6 +483,14 @@ mod tests {
         assert_eq!(shape[9], 1.0, "question marks");
         assert_eq!(shape[19], 2.0, "options");
         assert_eq!((shape[28], shape[36]), (1.0, 1.0), "a question word, and in front");
+    }
+
+    #[test]
+    fn each_word_has_one_bucket_however_often_it_stands() {
+        let of = |text: &str| read(text).buckets.iter().collect::<Vec<_>>();
+        assert_eq!(of("salt and pepper").len(), 3);
+        assert_eq!(of("Pepper, salt; and salt"), of("salt and pepper"));
+        assert!(of("").is_empty() && of("12 34!").is_empty());
     }
 
     #[test]
