@@ -56,6 +56,10 @@ screenshot:
 fit-analysis dir:
     cargo run --release --example fit_analysis -- {{ dir }}
 
+# Fit the genres that the learning keeps outcomes by; DIR as above.
+fit-genres dir:
+    cargo run --release --example fit_genres -- {{ dir }}
+
 # Build the documentation and open it.
 doc:
     cargo doc --no-deps --open

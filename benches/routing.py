@@ -97,8 +97,9 @@ found = scored("secrets", "secret_prompts", decide(lines("secret_prompts", "prom
 row("secrets redacted", "≥ .97", f"{found['redacted_recall_95pct_chars']:.3f} of {found['n_secret']}")
 row("look-alikes taken for secrets", "≤ 1 %", f"{found['false_alarm_rate_on_lookalikes']:.3f} of {found['n_clean']}")
 found = from_a_log("multi9", "--prices", os.path.join(folder, "data", "multi9.prices.json"))
-row("multi9 from a log: quality", "≥ .655", f"{found['quality_at_lambda0']:.3f}", "cross-validated")
-row("multi9 from a log: AIQ; cost at 95 %", "≥ .635; ≤ .16", f"{found['aiq']:.3f}; {found['cost_at_95pct_of_best_single']:.3f}", "cross-validated")
+of_genres = "outcomes cross-validated; genres fitted to its prompts"
+row("multi9 from a log: quality", "≥ .655", f"{found['quality_at_lambda0']:.3f}", of_genres)
+row("multi9 from a log: AIQ; cost at 95 %", "≥ .635; ≤ .16", f"{found['aiq']:.3f}; {found['cost_at_95pct_of_best_single']:.3f}", of_genres)
 found = from_a_log("routerbench3")
 row("routerbench3 from a log: AIQ; cost at 95 %", "≥ .865; ≤ .28", f"{found['aiq']:.3f}; {found['cost_at_95pct_of_best_single']:.3f}", "cross-validated")
 bandit = [sys.executable, os.path.join(folder, "harness", "bandit.py"), "--data", data, "--stream", "multi9"]
