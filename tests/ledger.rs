@@ -182,12 +182,12 @@ fn ended(opened: Opened, cost: i64) -> Settled {
 async fn an_attempt_that_a_killed_program_had_open_is_booked_as_lost_with_all_that_was_set_aside() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path()).await;
-    let (place, _) = store.journal.open(Record::Opened(opened(1, 50)), None).expect("there is room");
+    let (place, _) = store.journal.open(Record::Opened(opened(1, 50)), None, None).expect("there is room");
     store.journal.flush().await;
-    let (done, _) = store.journal.open(Record::Opened(opened(2, 70)), None).expect("there is room");
+    let (done, _) = store.journal.open(Record::Opened(opened(2, 70)), None, None).expect("there is room");
     store.journal.flush().await;
     done.write(Record::Settled(ended(opened(2, 70), 30)));
-    let (_, _) = store.journal.open(Record::Opened(opened(3, 10)), None).expect("there is room");
+    let (_, _) = store.journal.open(Record::Opened(opened(3, 10)), None, None).expect("there is room");
     store.journal.flush().await;
     drop(place);
     // As when the process is killed: nothing is folded and nothing is closed.
@@ -216,12 +216,13 @@ async fn however_often_programs_end_in_the_middle_each_record_counts_once() {
         let store = open(folder.path()).await;
         for number in 0..40 {
             let opened = opened(round << 32 | number, 5);
-            let (place, _) = store.journal.open(Record::Opened(opened.clone()), None).expect("there is room");
+            let (place, _) = store.journal.open(Record::Opened(opened.clone()), None, None).expect("there is room");
             store.journal.flush().await;
             place.write(Record::Settled(ended(opened, 3)));
             expected += 3;
         }
-        let (_, _) = store.journal.open(Record::Opened(opened(round << 32 | 99, 0)), None).expect("there is room");
+        let (_, _) =
+            store.journal.open(Record::Opened(opened(round << 32 | 99, 0)), None, None).expect("there is room");
         store.journal.flush().await;
         // Some programs end while another looks at the same store.
         if round % 2 == 0 {
@@ -244,9 +245,9 @@ async fn old_rows_go_and_the_sums_of_their_days_stay() {
     let old = Timestamp(Clock::system().now().0 - 100 * i64::try_from(DAY).expect("small") * 1000);
     let opened = Opened { at: old, ..opened(1, 50) };
     let row = Settled { ended: old, day: Day(Clock::system().day(old).0), ..ended(opened.clone(), 30) };
-    let (place, _) = store.journal.open(Record::Opened(opened), None).expect("there is room");
+    let (place, _) = store.journal.open(Record::Opened(opened), None, None).expect("there is room");
     place.write(Record::Settled(row));
-    let (_, _) = store.journal.open(Record::Opened(self::opened(2, 10)), None).expect("there is room");
+    let (_, _) = store.journal.open(Record::Opened(self::opened(2, 10)), None, None).expect("there is room");
     store.journal.flush().await;
     drop(store);
     let mut database = keeper::look_up(&options(folder.path())).await.expect("the store opens");
@@ -292,7 +293,7 @@ async fn a_word_that_was_spoken_while_the_clock_ran_ahead_binds_nobody() {
     for (state, since) in [(AdminState::Drain, ahead), (AdminState::Maint, now)] {
         let store = open(folder.path()).await;
         store.journal.write(word(state, since));
-        let (_, _) = store.journal.open(Record::Opened(opened(since.0 as u128, 0)), None).expect("there is room");
+        let (_, _) = store.journal.open(Record::Opened(opened(since.0 as u128, 0)), None, None).expect("there is room");
         store.journal.flush().await;
         drop(store);
     }
@@ -305,7 +306,7 @@ async fn a_word_that_was_spoken_while_the_clock_ran_ahead_binds_nobody() {
 async fn what_another_process_has_on_its_way_is_charged_with_what_it_has_set_aside() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path()).await;
-    let (_place, _) = store.journal.open(Record::Opened(opened(1, 70)), None).expect("there is room");
+    let (_place, _) = store.journal.open(Record::Opened(opened(1, 70)), None, None).expect("there is room");
     store.journal.flush().await;
     // Folded by the one process, while it lives, and looked at by another.
     let engine = {

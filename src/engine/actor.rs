@@ -23,7 +23,7 @@ use crate::domain::fleet::{Admin, AdminState, AttemptResult, CommandError, Fleet
 use crate::domain::health::Health;
 use crate::domain::id::{BackendId, ModelId, RequestId};
 use crate::domain::judgement::Judgement;
-use crate::domain::money::Cost;
+use crate::domain::money::{Cost, Money};
 use crate::domain::policy::Policy;
 use crate::domain::rejection::Rejection;
 use crate::domain::tier::Target;
@@ -185,7 +185,9 @@ impl Actor {
                 reserved: permit.reserved,
                 prices: Arc::clone(&self.prices),
             };
-            match books.open(opened, decision.as_deref()) {
+            let is_paid = permit.reserved > Money::ZERO;
+            let left = is_paid.then(|| fleet.spend.tightest(&permit.purpose())).flatten().map(|short| short.left);
+            match books.open(opened, decision.as_deref(), left) {
                 Ok((opened, when)) => (entry, written) = (Some(opened), when),
                 Err(Full) => {
                     fleet.release(permit, now);

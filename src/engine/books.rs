@@ -110,13 +110,15 @@ impl Books {
     }
 
     /// Writes down that an attempt is about to be sent. What costs money is not sent without that; what costs nothing is.
+    /// `left` is what is left of the limit that has least left, the attempt taken off.
     pub fn open(
         &self,
         opened: Opened,
         decision: Option<&Decision>,
+        left: Option<Money>,
     ) -> Result<(Entry, Option<oneshot::Receiver<()>>), Full> {
         let request = decision.map(|decision| Record::Request(RequestRow::of(decision)));
-        match self.journal.open(Record::Opened(opened.clone()), request.as_ref()) {
+        match self.journal.open(Record::Opened(opened.clone()), request.as_ref(), left) {
             Ok((place, written)) => Ok((Entry { opened, place: Some(place) }, written)),
             Err(Full) if opened.reserved > Money::ZERO => Err(Full),
             Err(Full) => Ok((Entry { opened, place: None }, None)),

@@ -3,15 +3,12 @@
 //! A thread of its own writes, so that no request waits for the disk. What it takes in is bounded: an attempt is admitted only
 //! when there is room for its end as well, so that a settled cost always has a place. The beginning of an attempt is on the
 //! slate or in the journal before it is sent: either way in the operating system's hands, where `kill -9` cannot take it.
-//!
-//! Each process writes files of its own, and holds a lock for as long as it lives. Files whose lock is free belong to nobody
-//! any more: whoever comes first takes them over.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
@@ -19,9 +16,11 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use super::files;
 use super::record::{Record, TextRow};
-use super::slate::{self, Slate};
-use crate::logging::{append_private, create_private_folder};
+use super::slate::Slate;
+use crate::domain::money::Money;
+use crate::logging::append_private;
 
 /// Records that may wait for the disk: some seconds of a very busy engine, and some tens of megabytes at worst.
 const QUEUE: usize = 16_384;
@@ -38,14 +37,14 @@ const GATHER: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 200;
 /// Tries to write what is left when the program ends: it must end, whatever the disk does.
 const LAST_TRIES: u32 = 4;
-/// As much as is read of a file in one go, in bytes. No line is longer: kept texts, the longest there are, come to 3 MiB.
-const CHUNK: u64 = 4 << 20;
 /// Kept texts that may wait for the disk, in bytes. They are no costs: beyond that they are dropped.
 const MOST_TEXT: usize = 32 << 20;
 
 /// What waits for the disk.
 enum Entry {
     Record(Box<Record>),
+    /// An end, and what it frees of the money that had been set aside.
+    Ended(Box<Record>, Money),
     /// A beginning: whether it counts on the slate, and who waits for it.
     Opened(Box<Record>, bool, Option<oneshot::Sender<()>>),
     /// Somebody waits until everything before it is written.
@@ -74,6 +73,8 @@ pub struct Journal {
     closing: Arc<AtomicBool>,
     /// Bytes of kept texts that wait for the disk.
     texts: Arc<AtomicUsize>,
+    /// What ends that wait for the disk have freed of limits, in nano-dollars.
+    freed: Arc<AtomicI64>,
     slate: Option<Arc<Slate>>,
 }
 
@@ -81,6 +82,7 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Record(_) => "Record",
+            Self::Ended(..) => "Ended",
             Self::Opened(..) => "Opened",
             Self::Flush(_) => "Flush",
             Self::Close => "Close",
@@ -88,14 +90,26 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-/// A place in the journal for a record that is still to come.
+/// A place in the journal for the end of an attempt.
 #[derive(Debug)]
-pub struct Place(OwnedPermit<Entry>);
+pub struct Place {
+    room: OwnedPermit<Entry>,
+    /// What was set aside for the attempt.
+    reserved: Money,
+    freed: Arc<AtomicI64>,
+}
 
 impl Place {
-    /// Writes the record that the place was kept for.
-    pub fn write(self, record: Record) {
-        self.0.send(Entry::Record(Box::new(record)));
+    /// Writes the end that the place was kept for.
+    pub fn write(self, end: Record) {
+        let frees = match &end {
+            Record::Settled(row) => row.opened.reserved - row.charged,
+            Record::Released { .. } => self.reserved,
+            _ => Money::ZERO,
+        };
+        let frees = frees.max(Money::ZERO);
+        self.freed.fetch_add(frees.0, Ordering::Relaxed);
+        self.room.send(Entry::Ended(Box::new(end), frees));
     }
 }
 
@@ -126,6 +140,10 @@ impl Journal {
     /// which nothing may happen either; it is in the queue already. What is returned with it, if anything, comes when the
     /// beginning is safe from the end of this process; nothing, where it is already. Only one task may open attempts.
     ///
+    /// `left` is what is left of the limit that has least left, this attempt taken off; `None` without one. An attempt that
+    /// takes what others have just freed waits for the file, in which their ends stand before it: were they lost and it not,
+    /// they would be booked with all that was set aside, and the limit passed.
+    ///
     /// # Errors
     ///
     /// [`Full`] if there is no room for both.
@@ -133,10 +151,17 @@ impl Journal {
         &self,
         record: Record,
         request: Option<&Record>,
+        left: Option<Money>,
     ) -> Result<(Place, Option<oneshot::Receiver<()>>), Full> {
-        let place = Place(self.sender.clone().try_reserve_owned().map_err(|_| Full)?);
+        let room = self.sender.clone().try_reserve_owned().map_err(|_| Full)?;
+        let reserved = if let Record::Opened(opened) = &record { opened.reserved } else { Money::ZERO };
+        let place = Place { room, reserved, freed: Arc::clone(&self.freed) };
         let room = self.sender.try_reserve().map_err(|_| Full)?;
-        if self.slate.as_ref().is_some_and(|slate| slate.note(request.into_iter().chain([&record]))) {
+        let takes_freed = left.is_some_and(|left| left.0 < self.freed.load(Ordering::Relaxed));
+        let note = |slate: &Arc<Slate>| {
+            if takes_freed { slate.pass() } else { slate.note(request.into_iter().chain([&record])) }
+        };
+        if self.slate.as_ref().is_some_and(note) {
             room.send(Entry::Opened(Box::new(record), true, None));
             return Ok((place, None));
         }
@@ -160,198 +185,33 @@ impl Journal {
     }
 }
 
-/// The files of one process.
-#[derive(Debug)]
-pub struct Files {
-    folder: PathBuf,
+/// Sets a thread to write the files of a process.
+///
+/// # Errors
+///
+/// If the first file or the thread cannot be had.
+pub(super) fn begin(
+    folder: &Path,
     owner: Uuid,
-    /// Held for as long as the process lives. It says where the process has its slate, if it has one.
-    _lock: File,
     slate: Option<Arc<Slate>>,
-    /// Where the slate is of a process that is no more.
-    left: Option<PathBuf>,
-}
-
-impl Files {
-    fn lock_path(folder: &Path, owner: Uuid) -> PathBuf {
-        folder.join(format!("{}.lock", owner.simple()))
-    }
-
-    /// Begins a set of files in a folder, which is made where there is none.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be written to.
-    pub fn begin(folder: &Path) -> io::Result<Self> {
-        create_private_folder(folder)?;
-        loop {
-            let owner = Uuid::now_v7();
-            let path = Self::lock_path(folder, owner);
-            let mut lock = append_private(&path)?;
-            lock.lock()?;
-            // Somebody may have taken it for an orphan in the moment before it was locked.
-            if path.exists() {
-                let slate = Slate::begin(owner).filter(|slate| {
-                    let place = slate.path().to_str();
-                    place.is_some_and(|place| lock.write_all(place.as_bytes()).is_ok())
-                });
-                return Ok(Self { folder: folder.to_owned(), owner, _lock: lock, slate, left: None });
-            }
-        }
-    }
-
-    /// Takes over what processes have left behind that are no more.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be read.
-    pub fn orphans(folder: &Path) -> io::Result<Vec<Self>> {
-        let mut orphans = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let Some(owner) = owner_of(&path, "lock") else { continue };
-            let mut lock = match File::open(&path) {
-                Ok(lock) => lock,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            match lock.try_lock() {
-                Ok(()) if path.exists() => {
-                    let mut left = String::new();
-                    let is_told = lock.read_to_string(&mut left).is_ok() && !left.is_empty();
-                    let left = is_told.then(|| PathBuf::from(left));
-                    orphans.push(Self { folder: folder.to_owned(), owner, _lock: lock, slate: None, left });
-                }
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
-        orphans.sort_by_key(|files| files.owner);
-        Ok(orphans)
-    }
-
-    /// How many processes write into a folder at present.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be read.
-    pub fn held(folder: &Path) -> io::Result<usize> {
-        let mut held = 0;
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            // What has gone away since is held by nobody. A lock that was had here is let go of at once.
-            if let (Some(_), Ok(lock)) = (owner_of(&path, "lock"), File::open(&path)) {
-                held += usize::from(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-            }
-        }
-        Ok(held)
-    }
-
-    /// The name of the process that wrote them, unique in the store.
-    #[must_use]
-    pub fn owner(&self) -> String {
-        self.owner.simple().to_string()
-    }
-
-    fn path(&self, number: u32) -> PathBuf {
-        self.folder.join(format!("{}-{number}.jsonl", self.owner.simple()))
-    }
-
-    /// What a process that is no more had on its slate, and not in its journal yet. It has to be folded before what is left of
-    /// the journal, which may say that an attempt was never sent.
-    #[must_use]
-    pub fn left(&self) -> Vec<Record> {
-        self.left.as_deref().map(slate::left_on).unwrap_or_default()
-    }
-
-    /// The numbers of the files there are, in order.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be read.
-    pub fn numbers(&self) -> io::Result<Vec<u32>> {
-        let mut numbers = Vec::new();
-        let prefix = format!("{}-", self.owner.simple());
-        for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            let number: Option<u32> =
-                name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".jsonl")?.parse().ok());
-            numbers.extend(number);
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
-    }
-
-    /// The whole lines of a file from an offset on, at most a chunk of them, and the offset after them. What cannot be read
-    /// is left out and told to the log: one bad line must not keep the others from being counted.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read.
-    pub fn read(&self, number: u32, from: u64) -> io::Result<(Vec<Record>, u64)> {
-        let path = self.path(number);
-        let mut file = File::open(&path)?;
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(CHUNK).read_to_end(&mut bytes)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let mut records = Vec::new();
-        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match serde_json::from_slice(line) {
-                Ok(record) => records.push(record),
-                Err(error) => tracing::error!(file = %path.display(), %error, "a line of the journal cannot be read"),
-            }
-        }
-        Ok((records, from + whole as u64))
-    }
-
-    /// Deletes a file that was folded. One that is gone already is no error.
-    ///
-    /// # Errors
-    ///
-    /// If it stays: then it must be remembered how much of it was folded.
-    pub fn delete(&self, number: u32) -> io::Result<()> {
-        match fs::remove_file(self.path(number)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Deletes the slate and the lock: nothing is left.
-    pub fn end(self) {
-        if let Some(path) = self.slate.as_deref().map(Slate::path).or(self.left.as_deref()) {
-            slate::wipe(path);
-        }
-        drop(fs::remove_file(Self::lock_path(&self.folder, self.owner)));
-    }
-
-    /// Sets a thread to write into these files.
-    ///
-    /// # Errors
-    ///
-    /// If the first file or the thread cannot be had.
-    pub fn write(&self) -> io::Result<(Journal, watch::Receiver<Progress>)> {
-        let (sender, entries) = mpsc::channel(QUEUE);
-        let (progress, seen) = watch::channel(Progress::default());
-        let (closing, texts) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let writer = Writer {
-            folder: self.folder.clone(),
-            owner: self.owner,
-            file: append_private(&self.path(0))?,
-            progress,
-            closing: Arc::clone(&closing),
-            texts: Arc::clone(&texts),
-            slate: self.slate.clone(),
-            last_tries: 0,
-        };
-        std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
-        Ok((Journal { sender, closing, texts, slate: self.slate.clone() }, seen))
-    }
-}
-
-fn owner_of(path: &Path, extension: &str) -> Option<Uuid> {
-    let named = path.extension().is_some_and(|found| found == extension);
-    path.file_stem()?.to_str().filter(|_| named)?.parse().ok()
+) -> io::Result<(Journal, watch::Receiver<Progress>)> {
+    let (sender, entries) = mpsc::channel(QUEUE);
+    let (progress, seen) = watch::channel(Progress::default());
+    let (closing, texts, freed) = (Arc::new(AtomicBool::new(false)), Arc::default(), Arc::default());
+    let writer = Writer {
+        folder: folder.to_owned(),
+        owner,
+        file: append_private(&files::path(folder, owner, 0))?,
+        progress,
+        closing: Arc::clone(&closing),
+        texts: Arc::clone(&texts),
+        freed: Arc::clone(&freed),
+        slate: slate.clone(),
+        is_behind: false,
+        last_tries: 0,
+    };
+    std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(entries))?;
+    Ok((Journal { sender, closing, texts, freed, slate }, seen))
 }
 
 fn write_line(lines: &mut Vec<u8>, record: &Record) {
@@ -368,57 +228,69 @@ struct Writer {
     progress: watch::Sender<Progress>,
     closing: Arc<AtomicBool>,
     texts: Arc<AtomicUsize>,
+    freed: Arc<AtomicI64>,
     slate: Option<Arc<Slate>>,
+    /// Whether there were more records than were written in one go.
+    is_behind: bool,
     /// Tries that failed since the program began to end.
     last_tries: u32,
 }
 
 impl Writer {
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        let (mut last, mut is_behind) = (false, false);
-        while !last {
-            let Some(first) = self.first(&mut entries, is_behind) else { break };
-            let mut lines = Vec::new();
-            let mut waiting = Vec::new();
-            let (mut texts, mut noted) = (0, 0);
-            let mut next = Some(first);
-            is_behind = true;
-            for _ in 0..BATCH {
-                match next.take().or_else(|| entries.try_recv().ok()) {
-                    Some(Entry::Record(record)) => {
-                        write_line(&mut lines, &record);
-                        if let Record::Text(row) = &*record {
-                            texts += row.bytes();
-                        }
-                    }
-                    Some(Entry::Opened(record, counts, written)) => {
-                        write_line(&mut lines, &record);
-                        noted += u64::from(counts);
-                        waiting.extend(written);
-                    }
-                    Some(Entry::Flush(written)) => waiting.push(written),
-                    Some(Entry::Close) => last = true,
-                    None => {
-                        is_behind = false;
-                        break;
+        while self.step(&mut entries) {}
+        self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    /// Waits for records and writes them, a batch at most; `false` after the last.
+    fn step(&mut self, entries: &mut mpsc::Receiver<Entry>) -> bool {
+        let mut next = self.first(entries);
+        if next.is_none() {
+            return false;
+        }
+        let (mut lines, mut waiting) = (Vec::new(), Vec::new());
+        let (mut texts, mut noted, mut freed, mut last) = (0, 0, Money::ZERO, false);
+        self.is_behind = true;
+        for _ in 0..BATCH {
+            match next.take().or_else(|| entries.try_recv().ok()) {
+                Some(Entry::Record(record)) => {
+                    write_line(&mut lines, &record);
+                    if let Record::Text(row) = &*record {
+                        texts += row.bytes();
                     }
                 }
-            }
-            self.persist(&lines, noted);
-            self.texts.fetch_sub(texts, Ordering::Relaxed);
-            // Whoever waited may have gone on without.
-            for written in waiting {
-                let _ = written.send(());
+                Some(Entry::Ended(record, frees)) => {
+                    write_line(&mut lines, &record);
+                    freed += frees;
+                }
+                Some(Entry::Opened(record, counts, written)) => {
+                    write_line(&mut lines, &record);
+                    noted += u64::from(counts);
+                    waiting.extend(written);
+                }
+                Some(Entry::Flush(written)) => waiting.push(written),
+                Some(Entry::Close) => last = true,
+                None => {
+                    self.is_behind = false;
+                    break;
+                }
             }
         }
-        self.progress.send_modify(|progress| progress.closed = true);
+        self.persist(&lines, noted);
+        self.texts.fetch_sub(texts, Ordering::Relaxed);
+        self.freed.fetch_sub(freed.0, Ordering::Relaxed);
+        // Whoever waited may have gone on without.
+        for written in waiting {
+            let _ = written.send(());
+        }
+        !last
     }
 
     /// The next record, when there is one; `None` when there will be none any more. Lets some gather, unless there are more
     /// than are written in one go.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, and what gathers meanwhile waits for nothing")]
-    fn first(&self, entries: &mut mpsc::Receiver<Entry>, is_behind: bool) -> Option<Entry> {
-        let looks = if self.slate.is_some() && !is_behind { LOOKS } else { 0 };
+    fn first(&self, entries: &mut mpsc::Receiver<Entry>) -> Option<Entry> {
+        let looks = if self.slate.is_some() && !self.is_behind { LOOKS } else { 0 };
         for _ in 0..looks {
             std::thread::sleep(GATHER);
             match entries.try_recv() {
@@ -454,8 +326,7 @@ impl Writer {
     fn append(&mut self, lines: &[u8], noted: u64) -> io::Result<()> {
         let Progress { file: number, length, .. } = *self.progress.borrow();
         if length > LARGEST {
-            let next = self.folder.join(format!("{}-{}.jsonl", self.owner.simple(), number + 1));
-            self.file = append_private(&next)?;
+            self.file = append_private(&files::path(&self.folder, self.owner, number + 1))?;
             self.progress.send_modify(|progress| (progress.file, progress.length) = (number + 1, 0));
             return self.append(lines, noted);
         }
@@ -478,13 +349,18 @@ impl Writer {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::super::slate;
     use super::*;
+    use crate::domain::id::RequestId;
     use crate::domain::time::Timestamp;
+
+    fn record(at: i64) -> Record {
+        Record::Pins { pins: Vec::new(), at: Timestamp(at) }
+    }
 
     #[tokio::test]
     async fn a_full_disk_is_told_and_what_costs_money_finds_no_place_once_the_queue_is_full() {
         let folder = tempfile::tempdir().expect("a folder");
-        let files = Files::begin(folder.path()).expect("the folder can be written to");
         let (progress, mut seen) = watch::channel(Progress::default());
         let (sender, entries) = mpsc::channel(4);
         // A file into which nothing fits.
@@ -492,26 +368,27 @@ mod tests {
         let closing = Arc::new(AtomicBool::new(false));
         let writer = Writer {
             folder: folder.path().to_owned(),
-            owner: files.owner,
+            owner: Uuid::now_v7(),
             file,
             progress,
             closing: Arc::clone(&closing),
             texts: Arc::default(),
+            freed: Arc::default(),
             slate: None,
+            is_behind: false,
             last_tries: 0,
         };
         let thread = std::thread::spawn(move || writer.run(entries));
-        let journal = Journal { sender, closing, texts: Arc::default(), slate: None };
-        let record = || Record::Pins { pins: Vec::new(), at: Timestamp(1) };
-        journal.write(record());
+        let journal = Journal { sender, closing, texts: Arc::default(), freed: Arc::default(), slate: None };
+        journal.write(record(1));
         let stuck = seen.wait_for(|progress| progress.stuck.is_some()).await.expect("the thread lives").clone();
         assert!(stuck.stuck.is_some_and(|why| !why.is_empty()));
         let mut places = Vec::new();
-        while let Ok((place, _)) = journal.open(record(), None) {
+        while let Ok((place, _)) = journal.open(record(1), None, None) {
             places.push(place);
         }
         assert!(places.len() <= 2, "two records for each of them, and four fit");
-        assert_eq!(journal.open(record(), None).err(), Some(Full));
+        assert_eq!(journal.open(record(1), None, None).err(), Some(Full));
         // The program ends all the same.
         drop(places);
         journal.close().await;
@@ -520,26 +397,39 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_and_a_bad_one_cost_nothing_but_themselves() {
+    fn an_attempt_that_takes_what_was_just_freed_waits_for_the_file_and_others_do_not() {
         let folder = tempfile::tempdir().expect("a folder");
-        let files = Files::begin(folder.path()).expect("the folder can be written to");
-        let good = serde_json::to_string(&Record::Pins { pins: Vec::new(), at: Timestamp(1) }).expect("it is JSON");
-        let text = format!("{good}\n{{\"is\":\"unheard of\"}}\n{good}\n{}", &good[..10]);
-        fs::write(files.path(0), &text).expect("it is written");
-        let (records, upto) = files.read(0, 0).expect("it is read");
-        assert_eq!((records.len(), upto), (2, text.len() as u64 - 10));
-        assert_eq!(files.read(0, upto).expect("it is read"), (Vec::new(), upto));
-    }
-
-    #[test]
-    fn what_a_living_process_writes_is_nobody_elses() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = Files::begin(folder.path()).expect("the folder can be written to");
-        assert!(Files::orphans(folder.path()).expect("it is read").is_empty());
-        let owner = files.owner();
-        drop(files);
-        let orphans = Files::orphans(folder.path()).expect("it is read");
-        assert_eq!(orphans.iter().map(Files::owner).collect::<Vec<_>>(), [owner]);
-        assert!(Files::orphans(folder.path()).expect("it is read").is_empty(), "whoever comes first has them");
+        let slate = Arc::new(slate::tests::slate(folder.path()).expect("it is made"));
+        let (sender, mut entries) = mpsc::channel(64);
+        let (closing, texts, freed) = (Arc::default(), Arc::default(), Arc::new(AtomicI64::new(0)));
+        let journal = Journal { sender, closing, texts, freed: Arc::clone(&freed), slate: Some(Arc::clone(&slate)) };
+        let open = |at: i64, left: i64| journal.open(record(at), None, Some(Money(left))).expect("there is room");
+        let (mut place, written) = open(1, 0);
+        place.reserved = Money(10);
+        assert!(written.is_none(), "nothing was freed yet");
+        place.write(Record::Released { request: RequestId(Uuid::nil()), number: 1 });
+        assert!(open(3, 10).1.is_none(), "as much is left without what was freed");
+        assert!(open(4, 9).1.is_some());
+        assert!(journal.open(record(5), None, None).expect("there is room").1.is_none(), "nothing limits it");
+        assert_eq!(slate::left_on(slate.path()), [1, 3, 5].map(record), "what waits must not be found on the slate");
+        // Once the end is in the file, what it freed is there for everybody.
+        let (progress, _seen) = watch::channel(Progress::default());
+        let file = append_private(&folder.path().join("journal")).expect("it is made");
+        let mut writer = Writer {
+            folder: folder.path().to_owned(),
+            owner: Uuid::now_v7(),
+            file,
+            progress,
+            closing: Arc::default(),
+            texts: Arc::default(),
+            freed,
+            slate: Some(Arc::clone(&slate)),
+            is_behind: false,
+            last_tries: 0,
+        };
+        drop(journal);
+        while writer.step(&mut entries) {}
+        assert_eq!(writer.freed.load(Ordering::Relaxed), 0);
+        assert!(slate::left_on(slate.path()).is_empty());
     }
 }

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::database::{Database, Kept, Said, Wish};
+use super::files::Files;
 use super::folding::Folding;
-use super::journal::{Files, Journal, Progress};
+use super::journal::{Journal, Progress};
 use super::record::Record;
 use super::sqlite::Sqlite;
 use crate::domain::id::ModelId;

@@ -6,6 +6,7 @@
 //! next folds it the same way: there is no second path for recovery.
 
 pub mod database;
+pub mod files;
 pub(crate) mod folding;
 pub mod journal;
 pub mod keeper;

@@ -11,7 +11,7 @@ use llm_call::domain::spend::Day;
 use llm_call::domain::tier::Tier;
 use llm_call::domain::time::Timestamp;
 use llm_call::engine::{Clock, Outcome};
-use llm_call::store::journal::Files;
+use llm_call::store::files::Files;
 use llm_call::store::keeper;
 use llm_call::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Result as End, Settled};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -251,7 +251,7 @@ async fn what_a_killed_program_had_on_its_way_is_told_as_lost() {
     let files = Files::begin(&file(state.path()).with_extension("journal")).expect("the folder can be written to");
     let (journal, _) = files.write().expect("the thread starts");
     journal.write(Record::Request(request(1, now())));
-    let _place = journal.open(Record::Opened(opened(1, now())), None).expect("there is room");
+    let _place = journal.open(Record::Opened(opened(1, now())), None, None).expect("there is room");
     journal.flush().await;
     drop(files);
     let history = json(state.path(), &["history", "--json", "--failed"]);

@@ -61,7 +61,9 @@ impl Permit {
 }
 
 impl Permit {
-    fn purpose(&self) -> Purpose<'_> {
+    /// What its money is for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose<'_> {
         Purpose { tier: self.tier, model: &self.model, caller: &self.caller }
     }
 }
