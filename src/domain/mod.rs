@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod baseline;
 pub mod breaker;
+mod bytes;
 pub mod decision;
 pub mod failure;
 pub mod fleet;

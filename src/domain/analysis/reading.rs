@@ -60,7 +60,7 @@ pub struct Reading {
     pub tokens: Vec<Token>,
     /// The sentences in order; none is empty.
     pub sentences: Vec<Sentence>,
-    /// How often each ASCII character stands in the text.
+    /// How often each ASCII sign stands in the text; letters and digits are not counted.
     pub symbols: [u32; 128],
     /// Hashes of labels: what stands at the beginning of a line before a colon.
     pub labels: Vec<u32>,
@@ -224,16 +224,22 @@ impl Pass {
         let mut before = b'\n';
         self.line = Line::new(self.reading.tokens.len(), 0);
         self.sentence_start = 0;
-        for (at, character) in text.char_indices() {
-            let next = || text.as_bytes().get(at + character.len_utf8()).copied().unwrap_or(b'\n');
-            if let Ok(byte) = u8::try_from(u32::from(character))
-                && byte < 128
-            {
-                self.ascii(byte, at, before, next());
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if byte.is_ascii_alphanumeric() {
+                at += self.letters(bytes.get(at..).unwrap_or_default(), before);
+                before = self.line.last;
+            } else if byte < 128 {
+                let next = bytes.get(at + 1).copied().unwrap_or(b'\n');
+                self.ascii(byte, at, next);
                 before = byte;
+                at += 1;
             } else {
+                let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
                 self.other(character, at);
                 before = 0x80;
+                at += character.len_utf8();
             }
         }
         self.end_word();
@@ -241,21 +247,35 @@ impl Pass {
         self.quote = None;
     }
 
-    fn ascii(&mut self, byte: u8, at: usize, before: u8, next: u8) {
+    /// Takes the ASCII letters and digits at the beginning, and returns how many they are. Most of a text are such: they are
+    /// read without looking at all that another character could be.
+    fn letters(&mut self, bytes: &[u8], before: u8) -> usize {
+        self.begin_line();
+        let first = bytes.first().copied().unwrap_or_default();
+        if self.word.length == 0 {
+            self.word.number = first.is_ascii_digit();
+            self.before_letter = before;
+        }
+        let Word { mut hash, mut stem, mut length, .. } = self.word;
+        let (mut count, mut digits, mut last) = (0, 0, first);
+        for byte in bytes.iter().copied().take_while(u8::is_ascii_alphanumeric) {
+            hash = step(hash, u32::from(byte.to_ascii_lowercase()));
+            stem = if length < 5 { hash } else { stem };
+            length = length.saturating_add(1);
+            digits += u32::from(byte.is_ascii_digit());
+            count += 1;
+            last = byte;
+        }
+        (self.word.hash, self.word.stem, self.word.length) = (hash, stem, length);
+        self.reading.scripts.latin += count as u32 - digits;
+        self.letter_before = (length == 1).then(|| last.to_ascii_lowercase());
+        self.line.last = last;
+        count
+    }
+
+    fn ascii(&mut self, byte: u8, at: usize, next: u8) {
         if let Some(count) = self.reading.symbols.get_mut(usize::from(byte)) {
             *count += 1;
-        }
-        if byte.is_ascii_alphanumeric() {
-            self.begin_line();
-            if self.word.length == 0 {
-                self.word.number = byte.is_ascii_digit();
-                self.before_letter = before;
-            }
-            self.reading.scripts.latin += u32::from(byte.is_ascii_alphabetic());
-            self.extend(u32::from(byte.to_ascii_lowercase()));
-            self.letter_before = (self.word.length == 1).then(|| byte.to_ascii_lowercase());
-            self.line.last = byte;
-            return;
         }
         // An apostrophe inside a word belongs to it: "don't", "what's".
         if byte == b'\'' && self.word.length > 0 && next.is_ascii_alphabetic() {

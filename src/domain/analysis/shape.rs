@@ -1,5 +1,7 @@
 //! The shape of a prompt in numbers: how long, how much of it asks, what it consists of.
 
+use std::sync::LazyLock;
+
 use super::features::{Counts, Manner, Outline, Role};
 use super::markers::Group;
 use super::reading::{Reading, Shape};
@@ -11,7 +13,13 @@ const OTHERS: usize = 69;
 
 /// Grows fast at first, then slowly, and is 1 from `full` on.
 fn grows(count: usize, full: f32) -> f32 {
-    ((1.0 + count as f32).log2() / (1.0 + full).log2()).min(1.0)
+    (logarithm(count) / logarithm(full as usize)).min(1.0)
+}
+
+/// The logarithm of a number and one. Of small numbers they are all at hand: more than two hundred are asked for.
+fn logarithm(number: usize) -> f32 {
+    static SMALL: LazyLock<Vec<f32>> = LazyLock::new(|| (0..512).map(|number| (1.0 + number as f32).log2()).collect());
+    SMALL.get(number).copied().unwrap_or_else(|| (1.0 + number as f32).log2())
 }
 
 fn share(part: usize, whole: usize) -> f32 {

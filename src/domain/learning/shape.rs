@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use super::super::bytes;
+
 /// How many measures a shape has.
 pub const MEASURES: usize = 37;
 
@@ -235,108 +237,23 @@ struct Bytes {
     equals: u32,
 }
 
-/// What a byte counts as: an index into the table of counts, per byte value.
-const KINDS: usize = 14;
-
-const KIND_OF: [u16; 256] = {
-    let mut table = [0_u16; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let c = byte as u8;
-        let mut bits = 0;
-        if c == b'\n' {
-            bits |= 1;
-        }
-        if c.is_ascii_digit() {
-            bits |= 1 << 1;
-        }
-        if c.is_ascii_uppercase() {
-            bits |= 1 << 2;
-        }
-        if c.is_ascii_punctuation() {
-            bits |= 1 << 3;
-        }
-        if c >= 0x80 {
-            bits |= 1 << 4;
-        }
-        if c == b',' {
-            bits |= 1 << 5;
-        }
-        if c == b'.' {
-            bits |= 1 << 6;
-        }
-        if c == b'?' {
-            bits |= 1 << 7;
-        }
-        if c == b'(' {
-            bits |= 1 << 8;
-        }
-        if c == b'"' || c == b'\'' {
-            bits |= 1 << 9;
-        }
-        if matches!(c, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';' | b'=' | b'<' | b'>') {
-            bits |= 1 << 10;
-        }
-        if c == b'_' {
-            bits |= 1 << 11;
-        }
-        if c == b'\\' || c == b'$' {
-            bits |= 1 << 12;
-        }
-        if c == b'=' {
-            bits |= 1 << 13;
-        }
-        table[byte] = bits;
-        byte += 1;
-    }
-    table
-};
-
 fn count_bytes(text: &str) -> Bytes {
-    // A tally of byte values first, and their meanings after: one addition a byte, however many meanings there are.
-    let mut tally = [0_u32; 256];
-    for byte in text.bytes() {
-        if let Some(count) = tally.get_mut(usize::from(byte)) {
-            *count += 1;
-        }
-    }
-    let mut of = [0_u32; KINDS];
-    for (count, bits) in tally.iter().zip(KIND_OF) {
-        for (kind, sum) in of.iter_mut().enumerate() {
-            *sum += count * u32::from(bits >> kind & 1);
-        }
-    }
-    let [
-        lines,
-        digits,
-        capitals,
-        signs,
-        foreign,
-        commas,
-        stops,
-        questions,
-        brackets,
-        quotes,
-        code,
-        underscores,
-        formulas,
-        equals,
-    ] = of;
     Bytes {
-        lines,
-        digits,
-        capitals,
-        signs,
-        foreign,
-        commas,
-        stops,
-        questions,
-        brackets,
-        quotes,
-        code,
-        underscores,
-        formulas,
-        equals,
+        lines: bytes::count(text, |c| c == b'\n') as u32,
+        digits: bytes::count(text, |c| c.is_ascii_digit()) as u32,
+        capitals: bytes::count(text, |c| c.is_ascii_uppercase()) as u32,
+        signs: bytes::count(text, |c| c.is_ascii_punctuation()) as u32,
+        foreign: bytes::count(text, |c| c >= 0x80) as u32,
+        commas: bytes::count(text, |c| c == b',') as u32,
+        stops: bytes::count(text, |c| c == b'.') as u32,
+        questions: bytes::count(text, |c| c == b'?') as u32,
+        brackets: bytes::count(text, |c| c == b'(') as u32,
+        quotes: bytes::count(text, |c| c == b'"' || c == b'\'') as u32,
+        code: bytes::count(text, |c| matches!(c, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';' | b'=' | b'<' | b'>'))
+            as u32,
+        underscores: bytes::count(text, |c| c == b'_') as u32,
+        formulas: bytes::count(text, |c| c == b'\\' || c == b'$') as u32,
+        equals: bytes::count(text, |c| c == b'=') as u32,
     }
 }
 
@@ -354,15 +271,30 @@ struct Words {
     buckets: Buckets,
 }
 
+/// The bytes of words, capitals as small letters; 0 for all else.
+const SMALL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        table[byte] = if c.is_ascii_alphabetic() || c >= 0x80 { c.to_ascii_lowercase() } else { 0 };
+        byte += 1;
+    }
+    table
+};
+
 fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64, u8)]) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
-        if byte.is_ascii_alphabetic() || byte >= 0x80 {
+        if SMALL[usize::from(byte)] != 0 {
             let start = at;
             let mut hash = SEED;
-            while let Some(byte) = bytes.get(at).copied().filter(|b| b.is_ascii_alphabetic() || *b >= 0x80) {
-                hash = mix(hash, byte.to_ascii_lowercase());
+            for small in bytes.get(at..).unwrap_or_default().iter().map(|byte| SMALL[usize::from(*byte)]) {
+                if small == 0 {
+                    break;
+                }
+                hash = mix(hash, small);
                 at += 1;
             }
             let length = (at - start) as u32;
@@ -406,7 +338,7 @@ pub fn shape(text: &str) -> Shape {
 /// Measures a text and sorts its words.
 #[must_use]
 pub fn read(text: &str) -> Read {
-    let bytes = count_bytes(text);
+    let counts = count_bytes(text);
     let mut words = Words::default();
     let mut seen = [0_u64; 16];
     let table = WORDS.as_slice();
@@ -418,7 +350,7 @@ pub fn read(text: &str) -> Read {
         read_words(head, &mut words, &mut seen, table);
         read_words(tail, &mut words, &mut seen, table);
     }
-    Read { shape: assemble(text, &bytes, &words), buckets: words.buckets }
+    Read { shape: assemble(text, &counts, &words), buckets: words.buckets }
 }
 
 fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::bytes;
 use super::super::id::ModelId;
 use super::super::prompt::Prompt;
 use super::calibration::{Calibration, FEATURES, Features};
@@ -105,31 +106,25 @@ impl<'p> Measured<'p> {
     pub fn features(&self) -> Features {
         *self.shares.get_or_init(|| {
             let mut features = [0.0; FEATURES];
-            let (mut base, mut rare, mut rarer, mut bytes) = (0, 0, 0, 0);
+            let (mut base, mut rare, mut rarer, mut length) = (0, 0, 0, 0);
             let (mut digits, mut foreign, mut lines, mut capitals, mut signs) = (0, 0, 0, 0, 0);
             for (_, text) in &self.texts {
                 let [tokens, beyond, far_beyond] = Vocabulary::ranked(text);
                 (base, rare, rarer) = (base + tokens, rare + beyond, rarer + far_beyond);
-                bytes += text.len();
-                digits += count_bytes(text, |byte| byte.is_ascii_digit());
-                foreign += count_bytes(text, |byte| byte >= 0x80);
-                lines += count_bytes(text, |byte| byte == b'\n');
-                capitals += count_bytes(text, |byte| byte.is_ascii_uppercase());
-                signs += count_bytes(text, |byte| byte.is_ascii_punctuation());
+                length += text.len();
+                digits += bytes::count(text, |byte| byte.is_ascii_digit());
+                foreign += bytes::count(text, |byte| byte >= 0x80);
+                lines += bytes::count(text, |byte| byte == b'\n');
+                capitals += bytes::count(text, |byte| byte.is_ascii_uppercase());
+                signs += bytes::count(text, |byte| byte.is_ascii_punctuation());
             }
-            let counts = [base, self.messages, rare, rarer, bytes / 4, digits, foreign, lines, capitals, signs];
+            let counts = [base, self.messages, rare, rarer, length / 4, digits, foreign, lines, capitals, signs];
             for (feature, count) in features.iter_mut().zip(counts) {
                 *feature = count as f32;
             }
             features
         })
     }
-}
-
-/// How many bytes are of a kind. Sums of one byte over short chunks let the compiler look at many at once.
-fn count_bytes(text: &str, is: impl Fn(u8) -> bool) -> usize {
-    let chunks = text.as_bytes().chunks(usize::from(u8::MAX));
-    chunks.map(|chunk| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>())).sum()
 }
 
 /// Tokens that a model is expected to make of a prompt of which only counts are left: `total` are the tokens of the nearest

@@ -1,6 +1,8 @@
 //! Texts as a reader sees them: full-width digits, invisible characters and escapes become the plain characters that
 //! they stand for, and every byte remembers where it came from.
 
+use super::super::super::bytes;
+
 /// A text in plain characters, with the way back.
 pub struct Folded {
     /// The plain text.
@@ -47,12 +49,12 @@ fn instead(text: &str, at: usize) -> Option<(Plain, usize)> {
 /// The plain form of a text; `None` if it is plain already, as nearly all are.
 #[must_use]
 pub fn fold(text: &str) -> Option<Folded> {
-    let bytes = text.as_bytes();
+    let all = text.as_bytes();
     let mut folded: Option<Folded> = None;
     // What lies between `copied` and `at` is plain and waits to be copied in one go.
     let mut copied = 0;
     let mut at = 0;
-    while let Some(ahead) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| is_suspect(*byte))) {
+    while let Some(ahead) = all.get(at..).and_then(|rest| bytes::find(rest, is_suspect)) {
         at += ahead;
         let Some((plain, length)) = instead(text, at) else {
             at += 1;

@@ -66,19 +66,26 @@ impl Plain {
             self.out.push(SPACE);
         }
         self.after_wide = false;
+        let from = self.out.len();
         let mut last = self.out.last().copied().unwrap_or_default();
+        let run = bytes.iter().take_while(|byte| ASCII[usize::from(**byte)] != MARK).count();
+        // All are written, and a space after a space is written over: nothing foretells where the next space stands.
+        self.out.resize(from + run, 0);
+        let mut end = from;
         let mut taken = 0;
-        for byte in bytes {
-            let letter = ASCII[usize::from(*byte)];
-            if letter == MARK || self.out.len() > until {
+        for byte in bytes.iter().take(run) {
+            if end > until {
                 break;
             }
             taken += 1;
-            if letter != SPACE || last != SPACE {
-                self.out.push(letter);
+            let letter = ASCII[usize::from(*byte)];
+            if let Some(place) = self.out.get_mut(end) {
+                *place = letter;
             }
+            end += usize::from(letter != SPACE || last != SPACE);
             last = letter;
         }
+        self.out.truncate(end);
         taken
     }
 
