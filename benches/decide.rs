@@ -26,6 +26,10 @@ use llm_call::domain::tier::Tier;
 use llm_call::domain::time::Timestamp;
 use llm_call::domain::tokens::Measured;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,6 +5,8 @@
 //! else, so that a known one costs one line of memory. Whatever is not known or not ASCII goes to the coder, in stretches
 //! that end where a piece surely ends: the counts are the coder's own.
 
+use super::super::bytes::Marks;
+
 /// The longest piece in the table: one byte of a slot's sixteen is for its rarity.
 const LONGEST: usize = 15;
 /// Tokens beyond this rank are not in the table: it would outgrow the caches for words that hardly ever come.
@@ -63,10 +65,11 @@ impl Pieces {
     /// Counts a text; `coder` counts a stretch of it that begins and ends between pieces.
     pub(super) fn count(&self, text: &str, coder: impl Fn(&str) -> Counts) -> Counts {
         let bytes = text.as_bytes();
+        let small = Marks::of(bytes, |byte| byte.is_ascii_lowercase());
         let mut counts = [0; 3];
         let mut at = 0;
         while at < bytes.len() {
-            let end = piece_end(bytes, at);
+            let end = piece_end(bytes, &small, at);
             let known = end
                 .filter(|end| (1..=LONGEST).contains(&(end - at)))
                 .and_then(|end| self.rarity(piece_at(bytes, at, end - at)));
@@ -148,12 +151,12 @@ fn run(bytes: &[u8], mut at: usize, of: Class) -> usize {
 }
 
 /// Where the piece ends that begins here, by the rules of o200k. `None` where that depends on what is not ASCII.
-fn piece_end(bytes: &[u8], at: usize) -> Option<usize> {
+fn piece_end(bytes: &[u8], small: &Marks, at: usize) -> Option<usize> {
     let first = class(bytes, at);
     let second = class(bytes, at + 1);
     let end = match (first, second) {
-        (Class::Upper | Class::Lower, _) => word_end(bytes, at),
-        (Class::Space | Class::Sign, Class::Upper | Class::Lower) => word_end(bytes, at + 1),
+        (Class::Upper | Class::Lower, _) => word_end(bytes, small, at),
+        (Class::Space | Class::Sign, Class::Upper | Class::Lower) => word_end(bytes, small, at + 1),
         (Class::Digit, _) => run(bytes.get(..at + 3).unwrap_or(bytes), at, Class::Digit),
         (Class::Sign, _) => signs_end(bytes, at),
         (Class::Space, Class::Sign) if bytes.get(at) == Some(&b' ') => signs_end(bytes, at + 1),
@@ -165,8 +168,8 @@ fn piece_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Capitals, small letters, and an ending such as `'s`.
-fn word_end(bytes: &[u8], at: usize) -> usize {
-    let end = run(bytes, run(bytes, at, Class::Upper), Class::Lower);
+fn word_end(bytes: &[u8], small: &Marks, at: usize) -> usize {
+    let end = small.run_end(run(bytes, at, Class::Upper));
     if bytes.get(end) != Some(&b'\'') {
         return end;
     }

@@ -7,7 +7,7 @@ use super::value::{Value, chunk, quoted_at, skip_spaces, value_after, value_befo
 
 use super::shape::{self, Role};
 
-use super::words::{self, Page, cue, cues_of};
+use super::words::{self, Page, Word, cue, cues_of};
 
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 80;
@@ -21,6 +21,10 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
     let mut past = 0;
     while index < page.words.len() {
         let word = page.word(index);
+        if is_prose(page, &word) {
+            index += 1;
+            continue;
+        }
         let (next, cues) = name_from(page, index);
         if page.slice(word.start, word.end) == "curl" {
             curl_until = word.end + 600;
@@ -37,6 +41,22 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
         seed(page, hits, index);
         index = next;
     }
+}
+
+/// Whether one look tells that a word names nothing and is none of those that matter here: so it is of nearly all words.
+fn is_prose(page: &Page<'_>, word: &Word) -> bool {
+    use words::shape::{DIGIT, HUMP, OTHER};
+    let small = |at: usize| page.byte(at) | 0x20;
+    // As "curl", "u", "user", "seed", "mnemonic" and "recovery" begin.
+    let may_matter = matches!((word.len(), small(word.start)), (1 | 4, b'u') | (4, b'c' | b's') | (8, b'm' | b'r'));
+    // As the words end that may be glued to others: see `glued`.
+    let ending = word.end.checked_sub(2).map_or((0, 0), |at| (small(at), small(at + 1)));
+    let may_be_glued = word.len() >= 5 && matches!(ending, (b'r' | b'w', b'd') | (b'e', b'n' | b'y' | b't'));
+    word.cues & NAMING == 0
+        && word.shape & (DIGIT | HUMP | OTHER) == 0
+        && !matches!(page.byte(word.end), b'_' | b'-' | b'.' | b':')
+        && !may_matter
+        && !may_be_glued
 }
 
 /// What the parts of a name say.

@@ -5,6 +5,8 @@
 
 use std::sync::LazyLock;
 
+use super::super::super::bytes::Marks;
+
 /// What a cue stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -265,28 +267,15 @@ fn eight(bytes: &[u8]) -> u64 {
 pub fn find(plain: &[u8]) -> Vec<Cue> {
     let lexicon = &*LEXICON;
     let mut cues = Vec::with_capacity(plain.len() / 32);
-    for at in beginnings(plain) {
+    for at in beginnings(plain).places() {
         lexicon.at(plain, at, &mut cues);
     }
     cues
 }
 
-/// Where words begin, or characters of a script without spaces. Written without a branch for each byte, since nothing
-/// foretells where a word ends.
-fn beginnings(plain: &[u8]) -> Vec<usize> {
-    // Every beginning has a space before it, or is one of three bytes.
-    let mut places = vec![0; plain.len() / 2 + 2];
-    let mut count = 0;
-    let mut before = b'x';
-    for (at, byte) in plain.iter().copied().enumerate() {
-        if let Some(place) = places.get_mut(count) {
-            *place = at;
-        }
-        count += usize::from((byte >= 0xE3) | ((before == b' ') & (byte != b' ')));
-        before = byte;
-    }
-    places.truncate(count);
-    places
+/// Where words begin, or characters of a script without spaces.
+fn beginnings(plain: &[u8]) -> Marks {
+    Marks::of_pairs(plain, |before, byte| (byte >= 0xE3) | ((before == b' ') & (byte != b' ')))
 }
 
 impl Lexicon {
