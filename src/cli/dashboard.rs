@@ -60,7 +60,7 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Failure> 
         probe_every: config.backends.iter().map(|one| one.probe_every).max().unwrap_or(DEFAULT_PROBE),
         ..tui::Options::default()
     };
-    let asked = signals::asked_by_the_system();
+    let asked = signals::asked_by_the_system(session.engine.clone());
     let mut signal = None;
     let shutdown = async { signal = Some(asked.await) };
     let ended = Box::pin(tui::run(room, config.ui, options, shutdown)).await;

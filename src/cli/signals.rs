@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::engine::Engine;
+
 /// How long a command may take to end in good order, beyond what it gives to the answers in flight.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for the dashboard, which may have to wait for a slow terminal.
@@ -60,19 +62,19 @@ impl fmt::Display for Signal {
 }
 
 /// What is to be ended.
-#[derive(Clone, Copy)]
 enum Of {
     /// A command that prints. Ctrl-\ keeps its ordinary effect: it is the way out that needs nothing of the program.
     Printing,
-    /// A surface that takes Ctrl-C as a key and has a terminal to give back, which a core dump would not do.
-    Screen,
+    /// A surface that takes Ctrl-C as a key and has a terminal to give back, which a core dump would not do; and the engine
+    /// that it shows.
+    Screen(Engine),
 }
 
 impl Of {
-    const fn signals(self) -> &'static [Signal] {
+    const fn signals(&self) -> &'static [Signal] {
         match self {
             Self::Printing => &[Signal::Terminate, Signal::Hangup, Signal::Interrupt],
-            Self::Screen => &[Signal::Terminate, Signal::Hangup, Signal::Quit],
+            Self::Screen(_) => &[Signal::Terminate, Signal::Hangup, Signal::Quit],
         }
     }
 
@@ -81,8 +83,12 @@ impl Of {
         match self {
             Self::Printing => drop(tokio::time::timeout(PATIENCE + signal.grace(), ears.next()).await),
             // Asking twice makes no difference here: when a terminal goes away, the system and the shell both tell.
-            Self::Screen => {
-                tokio::time::sleep(PATIENCE_OF_A_SCREEN + signal.grace()).await;
+            Self::Screen(engine) => {
+                // The screen may be stuck in a terminal that takes nothing: the engine takes no new requests all the same,
+                // and what is in flight does not wait for the screen to end.
+                let engine = engine.shutdown(signal.grace());
+                let ended = futures::future::join(engine, tokio::time::sleep(PATIENCE_OF_A_SCREEN));
+                drop(tokio::time::timeout(PATIENCE_OF_A_SCREEN + signal.grace(), ended).await);
                 crate::tui::terminal::abandon();
             }
         }
@@ -97,9 +103,9 @@ pub fn asked_to_stop() -> impl Future<Output = Signal> {
     asked(Of::Printing)
 }
 
-/// The same for the dashboard.
-pub fn asked_by_the_system() -> impl Future<Output = Signal> {
-    asked(Of::Screen)
+/// The same for the dashboard, which shows this engine: it begins to end at once, whatever the screen does.
+pub fn asked_by_the_system(engine: Engine) -> impl Future<Output = Signal> {
+    asked(Of::Screen(engine))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the task is to last as long as the process, whose end it is")]

@@ -49,6 +49,9 @@ fn a_terminal_that_takes_nothing_does_not_keep_the_program() {
         terminal.press("\x0c");
         terminal.pass(Duration::from_millis(50));
     }
+    let asked = Instant::now();
     terminal.signal("-TERM");
     assert_eq!(terminal.finish_unread(), 143);
+    // The quarter of a minute that the screen is given; the answers in flight do not wait for it to begin with theirs.
+    assert!(asked.elapsed() < Duration::from_secs(30), "it took {:?} to end", asked.elapsed());
 }
