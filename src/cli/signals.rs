@@ -87,8 +87,12 @@ impl Of {
                 // The screen may be stuck in a terminal that takes nothing: the engine takes no new requests all the same,
                 // and what is in flight does not wait for the screen to end.
                 let engine = engine.shutdown(signal.grace());
-                let ended = futures::future::join(engine, tokio::time::sleep(PATIENCE_OF_A_SCREEN));
-                drop(tokio::time::timeout(PATIENCE_OF_A_SCREEN + signal.grace(), ended).await);
+                let ended = async {
+                    futures::future::join(engine, tokio::time::sleep(PATIENCE_OF_A_SCREEN)).await;
+                    // Where the screen has ended, the command is about to: it has a summary to tell and a log to close.
+                    tokio::time::sleep(PATIENCE).await;
+                };
+                drop(tokio::time::timeout(PATIENCE_OF_A_SCREEN + PATIENCE + signal.grace(), ended).await);
                 crate::tui::terminal::abandon();
             }
         }

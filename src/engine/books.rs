@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::fact::{Drained, HealthChange, OperatorAction};
@@ -20,7 +20,7 @@ use crate::domain::tier::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::tokens::Calibration;
 use crate::store::database::{Kept, Said, Wish};
-use crate::store::journal::{Full, Journal, Place};
+use crate::store::journal::{Full, Journal, Place, Wait};
 use crate::store::keeper::{News, Status};
 use crate::store::record::{AuditKind, AuditRow, Opened, Record, RequestRow, Settled};
 
@@ -116,7 +116,7 @@ impl Books {
         opened: Opened,
         decision: Option<&Decision>,
         left: Option<Money>,
-    ) -> Result<(Entry, Option<oneshot::Receiver<()>>), Full> {
+    ) -> Result<(Entry, Option<Wait>), Full> {
         let request = decision.map(|decision| Record::Request(RequestRow::of(decision)));
         match self.journal.open(Record::Opened(opened.clone()), request.as_ref(), left) {
             Ok((place, written)) => Ok((Entry { opened, place: Some(place) }, written)),

@@ -10,6 +10,7 @@ use super::message::{Admission, Ask, Granted, Leave, Message, Settled};
 use crate::domain::fleet::Passes;
 use crate::domain::privacy::Reach;
 use crate::domain::rejection::Rejection;
+use crate::store::journal::Wait;
 
 /// Leave to send one attempt. Dropped without [`Lease::settle`], it gives everything back unused; but once the attempt was
 /// sent, nobody knows what came of it, and it is booked as lost.
@@ -17,13 +18,15 @@ pub(super) struct Lease {
     held: Option<(Leave, OwnedPermit<Message>)>,
     is_sent: bool,
     kill: CancellationToken,
-    written: Option<oneshot::Receiver<()>>,
+    written: Option<Wait>,
 }
 
 /// How long an attempt waits for its entry in the ledger to be written. The operating system takes it in microseconds; where
 /// the disk hangs, the attempt goes ahead, for no request is to wait for a disk. Only `kill -9` in that very moment can lose
 /// its entry then.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long an attempt waits that may not be sent without: longer than a loaded machine keeps a thread from running.
+const PATIENCE_WITH_MONEY: Duration = Duration::from_secs(1);
 
 impl Lease {
     /// Asks the actor for leave. A slot in its inbox is taken beforehand, so that the last word on the attempt always has
@@ -49,10 +52,15 @@ impl Lease {
     }
 
     /// Waits until the ledger knows of the attempt, so that it is booked whatever becomes of this program.
-    pub async fn written(&mut self) {
-        if let Some(written) = self.written.take() {
-            drop(tokio::time::timeout(PATIENCE, written).await);
-        }
+    ///
+    /// # Errors
+    ///
+    /// If the disk hangs, and the attempt may not be sent without.
+    pub async fn written(&mut self) -> Result<(), Refused> {
+        let Some(Wait { written, binds }) = self.written.take() else { return Ok(()) };
+        let patience = if binds { PATIENCE_WITH_MONEY } else { PATIENCE };
+        let is_written = matches!(tokio::time::timeout(patience, written).await, Ok(Ok(())));
+        if is_written || !binds { Ok(()) } else { Err(Refused::Rejected(Rejection::LedgerStuck)) }
     }
 
     /// What the breakers are to be told when the answer begins, where the attempt is a trial.
@@ -127,6 +135,18 @@ mod tests {
     use crate::domain::task::Task;
     use crate::domain::tier::Tier;
     use crate::domain::time::Timestamp;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_disk_hangs_only_what_takes_freed_money_is_not_sent() {
+        for (binds, is_sent) in [(false, true), (true, false)] {
+            let (_never, written) = oneshot::channel();
+            let kill = CancellationToken::new();
+            let mut lease = Lease { held: None, is_sent: false, kill, written: Some(Wait { written, binds }) };
+            let refused = lease.written().await.err();
+            assert_eq!(refused.is_none(), is_sent);
+            assert!(refused.is_none_or(|why| matches!(why, Refused::Rejected(Rejection::LedgerStuck))));
+        }
+    }
 
     #[tokio::test]
     async fn a_permit_that_arrives_as_its_asker_is_cancelled_comes_back() {

@@ -19,6 +19,7 @@ use crate::domain::learning::Kind;
 use crate::domain::limits::Limits;
 use crate::domain::rejection::Rejection;
 use crate::domain::task::Task;
+use crate::store::journal::Wait;
 
 /// Leave to send one attempt is asked for.
 pub(super) struct Ask {
@@ -61,8 +62,8 @@ pub(super) struct Granted {
     pub admitted: Leave,
     /// What an operator ends the attempt by.
     pub kill: CancellationToken,
-    /// Comes when the ledger's entry has been written.
-    pub written: Option<oneshot::Receiver<()>>,
+    /// What comes when the ledger's entry has been written; nothing, where it is safe already.
+    pub written: Option<Wait>,
 }
 
 /// Leave, or why there is none.

@@ -74,7 +74,7 @@ impl Work {
             model: candidate.model.clone(),
             at: shared.clock.now(),
         };
-        lease.written().await;
+        lease.written().await?;
         let patience = self.patience(&plan, backend, model);
         // Once another attempt answers, its pieces may be on their way, and the caller must not take them for this one's.
         let told = Progress::Attempting(dispatched.clone());

@@ -113,6 +113,16 @@ impl Place {
     }
 }
 
+/// What an attempt waits for before it is sent.
+#[derive(Debug)]
+pub struct Wait {
+    /// Comes when its beginning is in the journal's file.
+    pub written: oneshot::Receiver<()>,
+    /// Whether it may not be sent before. Otherwise it may go ahead where the disk hangs, since no request is to wait for a
+    /// disk; but what takes money that others have only just freed would then be on no book at all.
+    pub binds: bool,
+}
+
 /// The journal has no room: the disk takes nothing, and as much waits as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
@@ -152,7 +162,7 @@ impl Journal {
         record: Record,
         request: Option<&Record>,
         left: Option<Money>,
-    ) -> Result<(Place, Option<oneshot::Receiver<()>>), Full> {
+    ) -> Result<(Place, Option<Wait>), Full> {
         let room = self.sender.clone().try_reserve_owned().map_err(|_| Full)?;
         let reserved = if let Record::Opened(opened) = &record { opened.reserved } else { Money::ZERO };
         let place = Place { room, reserved, freed: Arc::clone(&self.freed) };
@@ -167,7 +177,7 @@ impl Journal {
         }
         let (written, when) = oneshot::channel();
         room.send(Entry::Opened(Box::new(record), self.slate.is_some(), Some(written)));
-        Ok((place, Some(when)))
+        Ok((place, Some(Wait { written: when, binds: takes_freed })))
     }
 
     /// Waits until everything that was written so far is in the operating system's hands.
@@ -409,7 +419,7 @@ mod tests {
         assert!(written.is_none(), "nothing was freed yet");
         place.write(Record::Released { request: RequestId(Uuid::nil()), number: 1 });
         assert!(open(3, 10).1.is_none(), "as much is left without what was freed");
-        assert!(open(4, 9).1.is_some());
+        assert!(open(4, 9).1.is_some_and(|wait| wait.binds));
         assert!(journal.open(record(5), None, None).expect("there is room").1.is_none(), "nothing limits it");
         assert_eq!(slate::left_on(slate.path()), [1, 3, 5].map(record), "what waits must not be found on the slate");
         // Once the end is in the file, what it freed is there for everybody.
