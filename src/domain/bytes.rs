@@ -27,16 +27,7 @@ const WIDTH: usize = u64::BITS as usize;
 impl Marks {
     /// Marks the bytes that are of a kind.
     pub fn of(bytes: &[u8], is: impl Fn(u8) -> bool) -> Self {
-        let chunks = bytes.chunks(WIDTH);
-        Self(
-            chunks
-                .map(|chunk| {
-                    let mut marks = [0; WIDTH];
-                    marks.iter_mut().zip(chunk).for_each(|(mark, byte)| *mark = u8::from(is(*byte)));
-                    packed(&marks)
-                })
-                .collect(),
-        )
+        Self::of_pairs(bytes, |_, byte| is(byte))
     }
 
     /// Marks the bytes that are of a kind, which the byte before may say; before the first there is nought.
@@ -72,15 +63,20 @@ impl Marks {
 
     /// The marked places, in order.
     pub fn places(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(number, marks)| {
-            let mut left = *marks;
-            std::iter::from_fn(move || {
-                let place = left.trailing_zeros() as usize;
-                left &= left.wrapping_sub(1);
-                (place < WIDTH).then_some(number * WIDTH + place)
-            })
-        })
+        ones(&self.0)
     }
+}
+
+/// The places of the bits that are set, in order.
+pub fn ones(numbers: &[u64]) -> impl Iterator<Item = usize> {
+    numbers.iter().enumerate().flat_map(|(number, bits)| {
+        let mut left = *bits;
+        std::iter::from_fn(move || {
+            let place = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (place < WIDTH).then_some(number * WIDTH + place)
+        })
+    })
 }
 
 /// The lowest bits of bytes as the bits of a number. A product moves the eight bits of eight bytes beside each other.

@@ -39,14 +39,7 @@ impl Buckets {
 
     /// The buckets, in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(at, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros() as usize;
-                left &= left.wrapping_sub(1);
-                (bit < 64).then_some(64 * at + bit)
-            })
-        })
+        bytes::ones(&self.0)
     }
 
     /// What one bucket counts of all: a long text has many words, and must not speak louder for it.
@@ -221,39 +214,38 @@ fn group_of(hash: u64, table: &[(u64, u8)]) -> Option<usize> {
 /// What one look at every byte counts.
 #[derive(Default)]
 struct Bytes {
-    lines: u32,
-    digits: u32,
-    capitals: u32,
-    signs: u32,
-    foreign: u32,
-    commas: u32,
-    stops: u32,
-    questions: u32,
-    brackets: u32,
-    quotes: u32,
-    code: u32,
-    underscores: u32,
-    formulas: u32,
-    equals: u32,
+    lines: usize,
+    digits: usize,
+    capitals: usize,
+    signs: usize,
+    foreign: usize,
+    commas: usize,
+    stops: usize,
+    questions: usize,
+    brackets: usize,
+    quotes: usize,
+    code: usize,
+    underscores: usize,
+    formulas: usize,
+    equals: usize,
 }
 
 fn count_bytes(text: &str) -> Bytes {
     Bytes {
-        lines: bytes::count(text, |c| c == b'\n') as u32,
-        digits: bytes::count(text, |c| c.is_ascii_digit()) as u32,
-        capitals: bytes::count(text, |c| c.is_ascii_uppercase()) as u32,
-        signs: bytes::count(text, |c| c.is_ascii_punctuation()) as u32,
-        foreign: bytes::count(text, |c| c >= 0x80) as u32,
-        commas: bytes::count(text, |c| c == b',') as u32,
-        stops: bytes::count(text, |c| c == b'.') as u32,
-        questions: bytes::count(text, |c| c == b'?') as u32,
-        brackets: bytes::count(text, |c| c == b'(') as u32,
-        quotes: bytes::count(text, |c| c == b'"' || c == b'\'') as u32,
-        code: bytes::count(text, |c| matches!(c, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';' | b'=' | b'<' | b'>'))
-            as u32,
-        underscores: bytes::count(text, |c| c == b'_') as u32,
-        formulas: bytes::count(text, |c| c == b'\\' || c == b'$') as u32,
-        equals: bytes::count(text, |c| c == b'=') as u32,
+        lines: bytes::count(text, |c| c == b'\n'),
+        digits: bytes::count(text, |c| c.is_ascii_digit()),
+        capitals: bytes::count(text, |c| c.is_ascii_uppercase()),
+        signs: bytes::count(text, |c| c.is_ascii_punctuation()),
+        foreign: bytes::count(text, |c| c >= 0x80),
+        commas: bytes::count(text, |c| c == b','),
+        stops: bytes::count(text, |c| c == b'.'),
+        questions: bytes::count(text, |c| c == b'?'),
+        brackets: bytes::count(text, |c| c == b'('),
+        quotes: bytes::count(text, |c| c == b'"' || c == b'\''),
+        code: bytes::count(text, |c| matches!(c, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';' | b'=' | b'<' | b'>')),
+        underscores: bytes::count(text, |c| c == b'_'),
+        formulas: bytes::count(text, |c| c == b'\\' || c == b'$'),
+        equals: bytes::count(text, |c| c == b'='),
     }
 }
 
@@ -356,7 +348,7 @@ pub fn read(text: &str) -> Read {
 fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {
     let length = text.len().max(1) as f32;
     let count = words.count.max(1) as f32;
-    let share = |of: u32| of as f32 / length;
+    let share = |of: usize| of as f32 / length;
     let flag = |is: bool| f32::from(u8::from(is));
     let body = text.trim_end();
     let last = body.bytes().next_back().unwrap_or(b' ');

@@ -7,7 +7,8 @@ use super::value::{Value, chunk, quoted_at, skip_spaces, value_after, value_befo
 
 use super::shape::{self, Role};
 
-use super::words::{self, Page, Word, cue, cues_of};
+use super::table::cues_of;
+use super::words::{self, Page, Word, cue};
 
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 80;

@@ -22,6 +22,7 @@ mod person;
 mod phone;
 mod prefixes;
 mod shape;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;

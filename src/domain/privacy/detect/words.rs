@@ -3,7 +3,7 @@
 //! One pass cuts the text into words and looks each up in one table. Everything else asks "what stands beside this" and
 //! gets an answer from the bits of a few words, so that no neighbourhood is searched twice.
 
-use std::sync::LazyLock;
+use super::table::{cues_at, unspaced_cues};
 
 /// What a word can mean to its neighbours; a set of bits.
 pub mod cue {
@@ -383,7 +383,7 @@ fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
     } else if seen == shape::DIGIT || at - start > 16 {
         0
     } else {
-        TABLE.look_up(bytes.get(start..).unwrap_or_default(), at - start)
+        cues_at(bytes.get(start..).unwrap_or_default(), at - start)
     };
     let capital = match first {
         UPPER => true,
@@ -393,134 +393,4 @@ fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
     };
     let capital = if capital { shape::CAPITAL } else { 0 };
     Word { start, end: at, cues, shape: seen | ended | capital }
-}
-
-/// Words of one to sixteen letters, and their cues, in open addressing. The marks are small enough to stay in the
-/// nearest cache, and settle nearly every look for a word that is not here.
-struct Table {
-    /// A part of each word's hash; 0 where there is no word.
-    marks: Vec<u16>,
-    /// The words, at the same places.
-    slots: Vec<(u128, u64)>,
-    mask: usize,
-}
-
-/// The letters of a word, small ones, in one number; 0 if there are none or too many. `text` begins with the word.
-fn packed(text: &[u8], length: usize) -> u128 {
-    if !(1..=16).contains(&length) {
-        return 0;
-    }
-    let letters = text.first_chunk::<16>().copied().unwrap_or_else(|| {
-        let mut letters = [0; 16];
-        letters.iter_mut().zip(text).for_each(|(letter, byte)| *letter = *byte);
-        letters
-    });
-    u128::from_le_bytes(letters.map(|letter| letter.to_ascii_lowercase())) & (u128::MAX >> (128 - 8 * length))
-}
-
-/// Where to look first, and the mark.
-fn hashed(key: u128) -> (usize, u16) {
-    // The multiplier is 2^64 divided by the golden ratio, which spreads neighbouring keys.
-    let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(23);
-    let hash = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((hash >> 40) as usize, (hash >> 20) as u16 | 1)
-}
-
-impl Table {
-    fn of<'w>(words: impl Iterator<Item = (u64, &'w str)>) -> Self {
-        let words: Vec<(u64, &str)> = words.collect();
-        let size = (words.len() * 3).next_power_of_two();
-        let mut table = Self { marks: vec![0; size], slots: vec![(0, 0); size], mask: size - 1 };
-        for (cues, word) in words {
-            table.add(packed(word.as_bytes(), word.len()), cues);
-        }
-        table
-    }
-
-    fn add(&mut self, key: u128, cues: u64) {
-        if key == 0 {
-            return;
-        }
-        let (start, mark) = hashed(key);
-        let mut slot = start & self.mask;
-        while let (Some(there), Some(entry)) = (self.marks.get_mut(slot), self.slots.get_mut(slot)) {
-            if *there == 0 || entry.0 == key {
-                *there = mark;
-                *entry = (key, entry.1 | cues);
-                return;
-            }
-            slot = (slot + 1) & self.mask;
-        }
-    }
-
-    fn look_up(&self, text: &[u8], length: usize) -> u64 {
-        let key = packed(text, length);
-        if key == 0 {
-            return 0;
-        }
-        let (start, mark) = hashed(key);
-        let mut slot = start & self.mask;
-        // At most a third of the slots is taken, so that this ends soon.
-        while let Some(there) = self.marks.get(slot) {
-            if *there == 0 {
-                return 0;
-            }
-            if *there == mark
-                && let Some(entry) = self.slots.get(slot)
-                && entry.0 == key
-            {
-                return entry.1;
-            }
-            slot = (slot + 1) & self.mask;
-        }
-        0
-    }
-}
-
-static TABLE: LazyLock<Table> =
-    LazyLock::new(|| Table::of(super::lexicon::all().flat_map(|(cues, words)| words.map(move |word| (cues, word)))));
-
-/// The cues of a single word, for names that are put together from several.
-#[must_use]
-pub fn cues_of(word: &str) -> u64 {
-    TABLE.look_up(word.as_bytes(), word.len())
-}
-
-/// The cues in a run of a script without spaces.
-fn unspaced_cues(text: &str) -> u64 {
-    let mut cues = 0;
-    for (at, letter) in text.char_indices() {
-        let rows: &[(&str, u64)] = match letter {
-            '电' | '電' => &[("电话", cue::PHONE), ("電話", cue::PHONE)],
-            '手' => &[("手机", cue::PHONE), ("手機", cue::PHONE)],
-            '携' | '연' | '휴' | '전' => {
-                &[("携帯", cue::PHONE), ("연락처", cue::PHONE), ("휴대폰", cue::PHONE), ("전화", cue::PHONE)]
-            }
-            '联' | '聯' => &[("联系", cue::CALL), ("聯絡", cue::CALL)],
-            '卡' | '카' | 'カ' => {
-                &[("卡号", cue::CARD), ("卡號", cue::CARD), ("카드", cue::CARD), ("カード", cue::CARD)]
-            }
-            '密' => &[("密码", cue::PASSWORD), ("密碼", cue::PASSWORD), ("密钥", cue::TOKEN), ("密鑰", cue::TOKEN)],
-            '口' | '令' => &[("口令", cue::PASSWORD), ("令牌", cue::TOKEN)],
-            'パ' | '비' => &[("パスワード", cue::PASSWORD), ("비밀번호", cue::PASSWORD)],
-            '身' | '주' | 'マ' => &[
-                ("身份证", cue::PAPERS),
-                ("身分證", cue::PAPERS),
-                ("주민", cue::PAPERS),
-                ("マイナンバー", cue::PAPERS),
-            ],
-            '护' | '護' | '여' => &[("护照", cue::PASSPORT), ("護照", cue::PASSPORT), ("여권", cue::PASSPORT)],
-            '出' | '生' => &[("出生", cue::BIRTH), ("生日", cue::BIRTH), ("生年月日", cue::BIRTH)],
-            '银' | '銀' | '账' => &[("银行", cue::BANK), ("銀行", cue::BANK), ("账号", cue::BANK)],
-            '订' | '注' => &[("订单", cue::ORDER), ("注文", cue::ORDER)],
-            '是' | '为' | 'は' => &[("是", cue::IS), ("为", cue::IS), ("は", cue::IS)],
-            _ => &[],
-        };
-        for (phrase, bits) in rows {
-            if text.get(at..).is_some_and(|rest| rest.starts_with(phrase)) {
-                cues |= bits;
-            }
-        }
-    }
-    cues
 }
