@@ -154,7 +154,8 @@ fn guard(decision: &Decision) -> String {
 /// What a score is made of: each part's value from 0 to 1, and what it counts where that is not next to nothing.
 fn score(candidate: &Candidate) -> String {
     let parts = candidate.terms.iter().filter(|term| term.weight > 0.0);
-    let parts: Vec<String> = parts.map(|term| format!("{} {:.2} × {}", term.name, term.value, term.weight)).collect();
+    let parts: Vec<String> =
+        parts.map(|term| format!("{} {:.2} × {}", term.part.name(), term.value, term.weight)).collect();
     format!("{:.2}: {}", candidate.score, parts.join(", "))
 }
 

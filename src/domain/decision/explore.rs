@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::super::id::ModelId;
 use super::super::learning::{Contender, compare};
 use super::super::tier::Tier;
-use super::score::LEARNT;
+use super::score::Part;
 use super::{Candidate, Judge};
 
 impl Candidate {
     /// What was learnt, as a part of the score.
     fn learnt(&self) -> f32 {
-        self.terms.iter().filter(|term| term.name == LEARNT).map(|term| term.value * term.weight).sum()
+        let term = self.terms[Part::Learnt as usize];
+        term.value * term.weight
     }
 
     /// Whether a trial of it can cost nothing that the best candidate would not: no other tier's money, and no cold start.
@@ -23,7 +24,7 @@ impl Candidate {
 
     /// What one unit of quality counts in the score.
     fn per_quality(&self) -> f32 {
-        self.terms.iter().find(|term| term.name == LEARNT).map_or(0.0, |term| term.weight)
+        self.terms[Part::Learnt as usize].weight
     }
 }
 

@@ -4,6 +4,7 @@
 //! to route, `llm-call route` to explain, the dashboard to foresee. What a screen shows is the [`Decision`] that was used.
 
 mod explore;
+mod pin;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::analysis::Analysis;
-use super::fleet::{Backend, Fleet, Model, Pin};
+use super::fleet::{Backend, Fleet, Model};
 use super::id::{BackendId, ModelId, RequestId};
 use super::latency::Pace;
 use super::learning::{Expectation, Outlook};
@@ -26,12 +27,13 @@ use super::privacy::Verdict;
 use super::rejection::{Capability, Rejection};
 use super::request::{Constraints, Optimize, Request};
 use super::spend::Purpose;
-use super::tier::{Target, Tier};
+use super::tier::Tier;
 use super::time::Timestamp;
 use super::tokens;
 use super::usage::TokenRange;
 
-pub use score::{Term, Terms};
+pub use pin::PinEffect;
+pub use score::{Part, Term, Terms};
 
 /// What an attempt at a candidate is expected to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -119,17 +121,6 @@ pub enum Basis {
     Demanding,
 }
 
-/// What an operator's pin did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PinEffect {
-    /// Where it points.
-    pub target: Arc<Target>,
-    /// Whether without it another candidate would have been first.
-    pub changed: bool,
-    /// Whether none of its target's backends could serve, so that it had no effect.
-    pub void: bool,
-}
-
 /// Where a request goes, and why nowhere else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -212,7 +203,7 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
     let outlook = fleet.lessons.learned.outlook(&analysis.kind, now);
     let judge = Judge { caller, constraints, analysis, verdict, fleet, policy, order: &order, outlook, now };
     let mut candidates = Vec::with_capacity(fleet.backends.len());
-    let mut rejected = Vec::with_capacity(fleet.backends.len());
+    let mut rejected = Vec::new();
     let mut last_resort = Vec::new();
     for backend in &fleet.backends {
         judge.backend(backend, &mut candidates, &mut last_resort, &mut rejected);
@@ -228,7 +219,7 @@ pub fn decide(matter: Matter<'_>, fleet: &Fleet, policy: &Policy, now: Timestamp
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let lesson = judge.lesson(unlearned, &candidates);
     let explores = pin.is_none() && judge.explore(&mut candidates, chance);
-    let pin = pin.map(|pin| apply_pin(pin, &mut candidates, &mut rejected));
+    let pin = pin.map(|pin| pin::apply(pin, &mut candidates, &mut rejected));
     let lesson = lesson.filter(|_| !explores && pin.as_ref().is_none_or(|pin: &PinEffect| !pin.changed));
     // Thousands of decisions are kept to be looked at.
     candidates.shrink_to_fit();
@@ -270,6 +261,9 @@ fn tier_order(constraints: &Constraints, analysis: &Analysis, policy: &Policy) -
     };
     (policy.order(task, constraints.optimize), basis)
 }
+
+/// What an attempt at a model is expected to take, and what its answer is expected to be worth.
+type Expected = (Estimate, f32);
 
 struct Judge<'a> {
     caller: &'a str,
@@ -318,11 +312,12 @@ impl Judge<'_> {
                 continue;
             }
             considered = true;
+            let candidate = |(estimate, quality), ill| self.candidate(backend, model, estimate, quality, ill);
             match self.model(backend, model) {
-                Ok(candidate) if ill => last_resort.push(Candidate { last_resort: true, ..candidate }),
-                Ok(candidate) => candidates.push(candidate),
-                Err((reason, candidate)) => {
-                    last_resort.extend(candidate.map(|candidate| *candidate));
+                Ok(expected) if ill => last_resort.push(candidate(expected, true)),
+                Ok(expected) => candidates.push(candidate(expected, false)),
+                Err((reason, expected)) => {
+                    last_resort.extend(expected.map(|expected| candidate(expected, true)));
                     if !ill {
                         reject(Some(&model.id), reason);
                     }
@@ -371,8 +366,8 @@ impl Judge<'_> {
         tiers
     }
 
-    /// A model's candidacy. With a reason of health comes the candidate it would have been.
-    fn model(&self, backend: &Backend, model: &Model) -> Result<Candidate, (Rejection, Option<Box<Candidate>>)> {
+    /// What is expected of a model that may serve. With a reason of health comes what would have been.
+    fn model(&self, backend: &Backend, model: &Model) -> Result<Expected, (Rejection, Option<Expected>)> {
         let constraints = self.constraints;
         let firm = |reason| (reason, None);
         if let Some(wanted) = &constraints.model
@@ -392,13 +387,9 @@ impl Judge<'_> {
         self.is_able(model, &estimate).map_err(firm)?;
         let purpose = Purpose { tier: backend.spec.tier, model: &model.id, caller: self.caller };
         self.is_affordable(&estimate, &purpose).map_err(firm)?;
-        let candidate = self.candidate(backend, model, estimate, &expected);
-        let size = candidate.estimate.size();
-        match self.fleet.model_takes(model, size, self.now) {
-            Ok(()) => Ok(candidate),
-            Err(reason) if reason.is_about_health() => {
-                Err((reason, Some(Box::new(Candidate { last_resort: true, ..candidate }))))
-            }
+        match self.fleet.model_takes(model, estimate.size(), self.now) {
+            Ok(()) => Ok((estimate, expected.quality)),
+            Err(reason) if reason.is_about_health() => Err((reason, Some((estimate, expected.quality)))),
             Err(reason) => Err(firm(reason)),
         }
     }
@@ -477,36 +468,24 @@ impl Judge<'_> {
         }
     }
 
-    fn candidate(&self, backend: &Backend, model: &Model, estimate: Estimate, expected: &Expectation) -> Candidate {
-        let terms = self.terms(backend, model, &estimate, expected);
+    fn candidate(
+        &self,
+        backend: &Backend,
+        model: &Model,
+        estimate: Estimate,
+        quality: f32,
+        last_resort: bool,
+    ) -> Candidate {
+        let terms = self.terms(backend, model, &estimate, quality);
         Candidate {
             tier: backend.spec.tier,
             backend: backend.spec.id.clone(),
             model: model.id.clone(),
             preferred: self.order.prefers(backend.spec.tier) || self.asks_for(backend, model),
-            last_resort: false,
+            last_resort,
             estimate,
             score: terms.iter().map(|term| term.value * term.weight).sum(),
             terms,
         }
     }
-}
-
-/// Moves a pin's target to the front; with `only`, takes the others out.
-fn apply_pin(pin: &Pin, candidates: &mut Vec<Candidate>, rejected: &mut Vec<Rejected>) -> PinEffect {
-    let covers = |one: &Candidate| pin.target.covers(one.tier, &one.backend, &one.model);
-    let first = candidates.first().map(|one| (one.backend.clone(), one.model.clone()));
-    candidates.sort_by_key(|one| !covers(one));
-    let served = candidates.first().is_some_and(covers);
-    if pin.only {
-        let others = candidates.split_off(candidates.partition_point(covers));
-        rejected.extend(others.into_iter().map(|one| Rejected {
-            tier: one.tier,
-            backend: one.backend,
-            model: Some(one.model),
-            reason: Rejection::PinnedElsewhere(Arc::clone(&pin.target)),
-        }));
-    }
-    let now_first = candidates.first().map(|one| (one.backend.clone(), one.model.clone()));
-    PinEffect { target: Arc::clone(&pin.target), changed: first != now_first, void: !served }
 }

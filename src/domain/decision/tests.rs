@@ -23,6 +23,7 @@ use super::super::request::Privacy;
 use super::super::spend::{Day, Spend};
 use super::super::task::Task;
 use super::*;
+use crate::domain::tier::Target;
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::analysis::analyse;
 use crate::domain::breaker::Severity;
-use crate::domain::decision::{Candidate, Decision, Estimate, Term, decide};
+use crate::domain::decision::{Candidate, Decision, Estimate, Part, Term, decide};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::fleet::{
     Admin, AdminState, Backend, BackendSpec, Fleet, KeyState, Model, ModelSpec, Pin, PinScope, Presence, Protocol,
@@ -333,7 +333,7 @@ pub fn attempt(decision: &Decision, number: u32, outcome: Result<Finish, Failure
         last_resort: false,
         estimate: Estimate::default(),
         score: 0.0,
-        terms: [Term { name: "tier", value: 0.0, weight: 0.0 }; 9],
+        terms: [Term { part: Part::Tier, value: 0.0, weight: 0.0 }; 9],
     };
     let last = decision.candidates.len().saturating_sub(1);
     let one = decision.candidates.get((number as usize - 1).min(last)).unwrap_or(&nobody);

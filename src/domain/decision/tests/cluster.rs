@@ -2,6 +2,7 @@
 //! locks nobody out.
 
 use super::*;
+use crate::domain::decision::Part;
 use crate::domain::fleet::AttemptResult;
 use crate::domain::health::FoundModel;
 use crate::domain::limits::{Allowance, Limits};
@@ -117,7 +118,7 @@ fn the_terms_of_a_score_tell_where_a_model_is() {
         .candidates
         .iter()
         .flat_map(|one| one.terms)
-        .filter(|term| term.name == "memory")
+        .filter(|term| term.part == Part::Memory)
         .map(|term| term.value)
         .collect();
     assert!(memory[0] == 1.0 && memory[1] <= 0.25, "{memory:?}");
@@ -129,7 +130,7 @@ fn no_term_but_what_was_learnt_outweighs_a_step_between_tiers() {
     let others: f32 = decision.candidates[0]
         .terms
         .iter()
-        .filter(|term| !matches!(term.name, "tier" | "learnt"))
+        .filter(|term| !matches!(term.part, Part::Tier | Part::Learnt))
         .map(|term| term.weight)
         .sum();
     assert!(others < 0.25, "{others}");

@@ -196,7 +196,7 @@ fn candidates(ctx: &Ctx<'_>, decision: &Decision, columns: usize, lines: &mut Ve
         lines.push(Line::default());
         return;
     }
-    let terms = first.terms.iter().map(|term| text::pad_left(term.name, column(term))).collect::<String>();
+    let terms = first.terms.iter().map(|term| text::pad_left(term.part.name(), column(term))).collect::<String>();
     lines.push(title(ctx, "candidates, in the order in which they are tried"));
     // Number, tier, score and terms have their places; the name has the rest.
     let fixed = 3 + 9 + 6 + text::width(&terms) + if wide { 20 } else { 0 };
@@ -239,7 +239,7 @@ fn narrow(ctx: &Ctx<'_>, index: usize, one: &Candidate, columns: usize) -> Vec<L
         estimate(ctx, one, columns),
     ];
     let terms: Vec<String> =
-        one.terms.iter().map(|term| format!("{} {:.3}", term.name, term.value * term.weight)).collect();
+        one.terms.iter().map(|term| format!("{} {:.3}", term.part.name(), term.value * term.weight)).collect();
     let rows = text::wrap(&terms.join("  "), columns.saturating_sub(12));
     lines.extend(rows.into_iter().map(|row| Line::from(ctx.span(Role::Dim, format!("            {row}")))));
     lines
@@ -247,7 +247,7 @@ fn narrow(ctx: &Ctx<'_>, index: usize, one: &Candidate, columns: usize) -> Vec<L
 
 /// The width of a term's column.
 fn column(term: &Term) -> usize {
-    FIGURE.max(text::width(term.name) + 2)
+    FIGURE.max(text::width(term.part.name()) + 2)
 }
 
 fn candidate(ctx: &Ctx<'_>, index: usize, one: &Candidate, name: usize) -> Line<'static> {
