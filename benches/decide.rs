@@ -16,8 +16,7 @@ use llm_call::domain::id::{BackendId, ModelId, RequestId};
 use llm_call::domain::learning::Kind;
 use llm_call::domain::policy::Policy;
 use llm_call::domain::price::{PerToken, PriceRow, Pricing, Rates};
-use llm_call::domain::privacy::{Guarded, Reach};
-use llm_call::domain::privacy::{Handling, detect, intent};
+use llm_call::domain::privacy::{GuardPolicy, Guarded, Handling, Kinds, Reach, detect, intent};
 use llm_call::domain::prompt::Prompt;
 use llm_call::domain::request::{Constraints, Request};
 use llm_call::domain::spend::{Day, Spend};
@@ -90,13 +89,13 @@ fn one_kibibyte() {
 
 fn detected(text: &str) -> usize {
     let mut found = 0;
-    detect::scan(text, |kind| kind.default_handling() != Handling::Allow, |_| found += 1);
+    detect::scan(text, GuardPolicy::default().kinds(Handling::KeepLocal), |_| found += 1);
     found
 }
 
 fn intended(text: &str) -> usize {
     let mut found = 0;
-    intent::scan(text, &[&|_| true], |_, _, _, _| found += 1);
+    intent::scan(text, &[Kinds::all()], |_, _, _, _| found += 1);
     found
 }
 

@@ -14,7 +14,7 @@ mod pieces;
 
 use std::sync::Arc;
 
-use domain::privacy::{FindingKind, GuardPolicy, Guarded, Handling, detect};
+use domain::privacy::{FindingKind, GuardPolicy, Guarded, Handling, Kinds, detect};
 use domain::prompt::Prompt;
 use domain::request::Privacy;
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,7 @@ fn check(text: &str) {
     let mut last = 0;
     detect::scan(
         text,
-        |_| true,
+        Kinds::all(),
         |hit| {
             assert!(hit.start < hit.end && hit.start >= last);
             assert!(text.is_char_boundary(hit.start) && text.is_char_boundary(hit.end));

@@ -9,7 +9,7 @@
 #[path = "../../src/domain/mod.rs"]
 mod domain;
 
-use domain::privacy::{detect, intent};
+use domain::privacy::{Kinds, detect, intent};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut last = 0;
     detect::scan(
         &text,
-        |_| true,
+        Kinds::all(),
         |hit| {
             assert!(hit.start < hit.end && hit.end <= text.len());
             assert!(text.is_char_boundary(hit.start) && text.is_char_boundary(hit.end));
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             last = hit.end;
         },
     );
-    intent::scan(&text, &[&|_| true], |_, start, end, _| {
+    intent::scan(&text, &[Kinds::all()], |_, start, end, _| {
         assert!(start <= end && text.is_char_boundary(start) && text.is_char_boundary(end));
     });
 });

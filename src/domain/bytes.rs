@@ -3,10 +3,16 @@
 /// How many bytes are of a kind.
 #[must_use]
 pub fn count(text: &str, is: impl Fn(u8) -> bool) -> usize {
-    // Sums of one byte over short chunks let the compiler look at many at once.
-    let chunks = text.as_bytes().chunks(usize::from(u8::MAX));
-    chunks.map(|chunk| usize::from(chunk.iter().map(|byte| u8::from(is(*byte))).sum::<u8>())).sum()
+    // Sums of one byte over whole blocks let the compiler look at many at once; a sum holds that many blocks at least.
+    let one = |byte: &u8| u8::from(is(*byte));
+    let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
+    let of_blocks = |blocks: &[[u8; BLOCK]]| usize::from(blocks.as_flattened().iter().map(one).sum::<u8>());
+    blocks.chunks(usize::from(u8::MAX) / BLOCK).map(of_blocks).sum::<usize>()
+        + rest.iter().filter(|byte| is(**byte)).count()
 }
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
 
 /// Where the first byte of a rare kind is.
 #[must_use]
@@ -61,6 +67,29 @@ impl Marks {
         }
     }
 
+    /// Which of the 64 bytes from `at` on are marked, a bit each; past the end there is none.
+    pub fn from(&self, at: usize) -> u64 {
+        let bits = |number: usize| self.0.get(number).copied().unwrap_or(0);
+        let (number, ahead) = (at / WIDTH, at % WIDTH);
+        bits(number) >> ahead | bits(number + 1) << (WIDTH - 1 - ahead) << 1
+    }
+
+    /// Where runs of marked places begin.
+    pub fn beginnings(&self) -> Self {
+        let mut before = 0;
+        let begins = |marks: &u64| {
+            let begins = marks & !(marks << 1 | before);
+            before = marks >> (WIDTH - 1);
+            begins
+        };
+        Self(self.0.iter().map(begins).collect())
+    }
+
+    /// How many places are marked.
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|marks| marks.count_ones()).sum()
+    }
+
     /// The marked places, in order.
     pub fn places(&self) -> impl Iterator<Item = usize> {
         ones(&self.0)
@@ -68,15 +97,32 @@ impl Marks {
 }
 
 /// The places of the bits that are set, in order.
-pub fn ones(numbers: &[u64]) -> impl Iterator<Item = usize> {
-    numbers.iter().enumerate().flat_map(|(number, bits)| {
-        let mut left = *bits;
-        std::iter::from_fn(move || {
-            let place = left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
-            (place < WIDTH).then_some(number * WIDTH + place)
-        })
-    })
+pub fn ones(numbers: &[u64]) -> Ones<'_> {
+    Ones { numbers: numbers.iter(), left: 0, after: 0 }
+}
+
+/// See [`ones`].
+pub struct Ones<'a> {
+    numbers: std::slice::Iter<'a, u64>,
+    /// What is left of the number before the next.
+    left: u64,
+    /// The place after that number's last bit.
+    after: usize,
+}
+
+impl Iterator for Ones<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.left == 0 {
+            self.left = *self.numbers.next()?;
+            self.after += WIDTH;
+        }
+        let place = self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        Some(self.after - WIDTH + place)
+    }
 }
 
 /// The lowest bits of bytes as the bits of a number. A product moves the eight bits of eight bytes beside each other.
@@ -102,6 +148,14 @@ mod tests {
             for from in 0..text.len() + 2 {
                 let end = (from..).find(|at| text.as_bytes().get(*at) != Some(&wanted));
                 prop_assert_eq!(Some(marks.run_end(from)), end);
+            }
+            let begins: Vec<usize> = marks.beginnings().places().collect();
+            let one_by_one = places.iter().filter(|at| **at == 0 || !places.contains(&(*at - 1)));
+            prop_assert_eq!(begins, one_by_one.copied().collect::<Vec<_>>());
+            prop_assert_eq!(marks.count() as usize, places.len());
+            for at in [0, 1, 63, 64, 65, text.len()] {
+                let bits = (0..64).filter(|ahead| text.as_bytes().get(at + ahead) == Some(&wanted));
+                prop_assert_eq!(marks.from(at), bits.fold(0, |bits, ahead| bits | 1 << ahead));
             }
             let doubled = Marks::of_pairs(text.as_bytes(), |before, byte| before == byte).places().count();
             prop_assert_eq!(doubled, text.as_bytes().windows(2).filter(|two| two[0] == two[1]).count());

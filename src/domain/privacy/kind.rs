@@ -271,10 +271,53 @@ impl FindingKind {
             | Self::Named => 0,
         }
     }
+}
 
-    /// This kind's place in a set of bits.
-    pub(super) const fn bit(self) -> u32 {
-        1 << self as u32
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    /// These kinds.
+    #[must_use]
+    pub const fn of(kinds: &[FindingKind]) -> Self {
+        let mut all = Self(0);
+        let mut at = 0;
+        while at < kinds.len() {
+            all = all.with(kinds[at]);
+            at += 1;
+        }
+        all
+    }
+
+    /// Every kind.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self::of(&FindingKind::ALL)
+    }
+
+    /// The set with one more kind.
+    #[must_use]
+    pub const fn with(self, kind: FindingKind) -> Self {
+        Self(self.0 | 1 << kind as u32)
+    }
+
+    /// The set without the kinds of another.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether a kind is in it.
+    #[must_use]
+    pub const fn has(self, kind: FindingKind) -> bool {
+        self.0 >> kind as u32 & 1 == 1
+    }
+
+    /// Whether it has any kind of another.
+    #[must_use]
+    pub const fn has_any_of(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 }
 

@@ -22,7 +22,7 @@ use super::request::{Privacy, UnknownChoice};
 use intent::Named;
 use redact::{Redacted, Restorer, Secret};
 
-pub use kind::FindingKind;
+pub use kind::{FindingKind, Kinds};
 
 /// Where a backend runs, as far as privacy is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,6 +128,13 @@ impl GuardPolicy {
             handling => handling,
         }
     }
+
+    /// The kinds about which this is to be done.
+    #[must_use]
+    pub fn kinds(&self, handling: Handling) -> Kinds {
+        let kinds = FindingKind::ALL.into_iter().filter(|kind| self.of(*kind) == handling);
+        kinds.fold(Kinds::default(), Kinds::with)
+    }
 }
 
 /// What follows from the findings and the request's own demand.
@@ -198,10 +205,11 @@ impl Guarded {
     /// Looks at every text of the prompt under a policy. `privacy` is what the request itself demands.
     #[must_use]
     pub fn inspect(prompt: Arc<Prompt>, privacy: Privacy, policy: &GuardPolicy) -> Self {
+        let watch = Watch::of(policy);
         let mut findings = Vec::new();
         let mut handlings = Vec::new();
         for (message, text) in prompt.every_text() {
-            look(&prompt, message, &text, policy, |finding, handling| {
+            watch.look(&prompt, message, &text, |finding, handling| {
                 findings.push(finding);
                 handlings.push(handling);
             });
@@ -215,7 +223,7 @@ impl Guarded {
         } else if any(Handling::KeepLocal) {
             Ruling::KeepAsFound
         } else if any(Handling::Redact) {
-            redacted = without(&prompt, policy);
+            redacted = without(&prompt, &watch);
             if redacted.is_some() { Ruling::FreeRedacted } else { Ruling::KeepAsFound }
         } else {
             Ruling::Free
@@ -254,40 +262,53 @@ impl Guarded {
     }
 }
 
-/// Calls `found` with every finding in one text of a prompt that is looked for under a policy, and what to do about it.
-fn look(prompt: &Prompt, message: usize, text: &str, policy: &GuardPolicy, mut found: impl FnMut(Finding, Handling)) {
-    let mut tell = |kind, start, end, why, detail| match policy.of(kind) {
-        Handling::Allow => {}
-        handling => found(Finding { why, detail, ..Finding::new(kind, message, start, end) }, handling),
-    };
-    // Of findings that overlap only one is told: those of each handling by themselves, so that none hides a stricter one.
-    let each = [Handling::Refuse, Handling::KeepLocal, Handling::Redact, Handling::Warn]
-        .map(|handling| move |kind| policy.of(kind) == handling);
-    for wanted in each {
-        detect::scan(text, wanted, |hit| tell(hit.kind, hit.start, hit.end, hit.why, hit.detail));
+/// What to look for under a policy.
+struct Watch<'p> {
+    policy: &'p GuardPolicy,
+    /// The kinds of each handling. Of findings that overlap only one is told: those of each handling are looked for by
+    /// themselves, so that none hides a stricter one.
+    kinds: [Kinds; 4],
+}
+
+impl<'p> Watch<'p> {
+    fn of(policy: &'p GuardPolicy) -> Self {
+        let handlings = [Handling::Refuse, Handling::KeepLocal, Handling::Redact, Handling::Warn];
+        Self { policy, kinds: handlings.map(|handling| policy.kinds(handling)) }
     }
-    // What a prompt is about is said by whoever asks, and by what tools bring from outside. The instructions above a
-    // conversation speak of such things to guard against them.
-    if prompt.messages.get(message).is_some_and(|message| message.role == Role::User) {
-        intent::scan(text, &each.each_ref().map(|wanted| wanted as _), |kind, start, end, why| {
-            tell(kind, start, end, why, "");
+
+    /// Calls `found` with every finding in one text of a prompt, and what to do about it.
+    fn look(&self, prompt: &Prompt, message: usize, text: &str, mut found: impl FnMut(Finding, Handling)) {
+        let policy = self.policy;
+        let mut tell = |kind, start, end, why, detail| match policy.of(kind) {
+            Handling::Allow => {}
+            handling => found(Finding { why, detail, ..Finding::new(kind, message, start, end) }, handling),
+        };
+        for wanted in self.kinds {
+            detect::scan(text, wanted, |hit| tell(hit.kind, hit.start, hit.end, hit.why, hit.detail));
+        }
+        // What a prompt is about is said by whoever asks, and by what tools bring from outside. The instructions above a
+        // conversation speak of such things to guard against them.
+        if prompt.messages.get(message).is_some_and(|message| message.role == Role::User) {
+            intent::scan(text, &self.kinds, |kind, start, end, why| {
+                tell(kind, start, end, why, "");
+            });
+        }
+        policy.named.scan(text, |intent, start, end| {
+            if intent.handling != Handling::Allow {
+                let name = Some(Arc::from(intent.name.as_str()));
+                found(Finding { name, ..Finding::new(FindingKind::Named, message, start, end) }, intent.handling);
+            }
         });
     }
-    policy.named.scan(text, |intent, start, end| {
-        if intent.handling != Handling::Allow {
-            let name = Some(Arc::from(intent.name.as_str()));
-            found(Finding { name, ..Finding::new(FindingKind::Named, message, start, end) }, intent.handling);
-        }
-    });
 }
 
 /// The prompt without what is to be redacted. `None` if something that must not leave is still found in it: the prompt
 /// then stays here.
-fn without(prompt: &Prompt, policy: &GuardPolicy) -> Option<Redacted> {
+fn without(prompt: &Prompt, watch: &Watch<'_>) -> Option<Redacted> {
     let texts = prompt.every_text();
     let mut spans: Vec<(usize, FindingKind, usize, usize)> = Vec::new();
     for (place, (message, text)) in texts.iter().enumerate() {
-        look(prompt, *message, text, policy, |finding, handling| {
+        watch.look(prompt, *message, text, |finding, handling| {
             if handling == Handling::Redact {
                 let end = redact::whole_end(finding.kind, text, finding.start, finding.end);
                 spans.push((place, finding.kind, finding.start, end));
@@ -308,7 +329,7 @@ fn without(prompt: &Prompt, policy: &GuardPolicy) -> Option<Redacted> {
     let redacted = redact::redact(prompt, &secrets)?;
     let mut left = redact::is_left(&redacted.prompt, &secrets);
     for (message, text) in redacted.prompt.every_text() {
-        look(&redacted.prompt, message, &text, policy, |finding, handling| {
+        watch.look(&redacted.prompt, message, &text, |finding, handling| {
             left |= handling != Handling::Warn
                 && !redact::is_placeholder(&redacted.table, &text, finding.start, finding.end);
         });

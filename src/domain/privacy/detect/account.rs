@@ -6,7 +6,7 @@ use super::{Hits, checks, national, shape};
 
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
-    for (index, word) in page.words.iter().enumerate() {
+    for (index, word) in page.notable() {
         let letters = word.shape & (look::LOWER | look::UPPER) != 0;
         let digits = word.shape & look::DIGIT != 0;
         let before = page.byte_before(word.start);

@@ -34,7 +34,7 @@ const ENDINGS: [&str; 22] = [
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
     let mut past = 0;
-    for (index, word) in page.words.iter().enumerate() {
+    for (index, word) in page.notable() {
         if word.start < past {
             continue;
         }

@@ -13,17 +13,16 @@ use super::words::{self, Page, Word, cue};
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 80;
 
-const NAMING: u64 = cue::PASSWORD | cue::TOKEN | cue::KEY | cue::PROVIDER;
+/// What words say that name secrets.
+pub const NAMING: u64 = cue::PASSWORD | cue::TOKEN | cue::KEY | cue::PROVIDER;
 
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
-    let mut index = 0;
     let mut curl_until = 0;
     let mut past = 0;
-    while index < page.words.len() {
-        let word = page.word(index);
-        if is_prose(page, &word) {
-            index += 1;
+    let mut seen = 0;
+    for (index, word) in page.notable() {
+        if index < seen || is_prose(page.bytes, word) {
             continue;
         }
         let (next, cues) = name_from(page, index);
@@ -40,14 +39,14 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
             past = one(page, hits, &name);
         }
         seed(page, hits, index);
-        index = next;
+        seen = next;
     }
 }
 
 /// Whether one look tells that a word names nothing and is none of those that matter here: so it is of nearly all words.
-fn is_prose(page: &Page<'_>, word: &Word) -> bool {
+fn is_prose(bytes: &[u8], word: &Word) -> bool {
     use words::shape::{DIGIT, HUMP, OTHER};
-    let small = |at: usize| page.byte(at) | 0x20;
+    let small = |at: usize| bytes.get(at).map_or(0, |byte| byte | 0x20);
     // As "curl", "u", "user", "seed", "mnemonic" and "recovery" begin.
     let may_matter = matches!((word.len(), small(word.start)), (1 | 4, b'u') | (4, b'c' | b's') | (8, b'm' | b'r'));
     // As the words end that may be glued to others: see `glued`.
@@ -55,7 +54,7 @@ fn is_prose(page: &Page<'_>, word: &Word) -> bool {
     let may_be_glued = word.len() >= 5 && matches!(ending, (b'r' | b'w', b'd') | (b'e', b'n' | b'y' | b't'));
     word.cues & NAMING == 0
         && word.shape & (DIGIT | HUMP | OTHER) == 0
-        && !matches!(page.byte(word.end), b'_' | b'-' | b'.' | b':')
+        && !matches!(bytes.get(word.end), Some(b'_' | b'-' | b'.' | b':'))
         && !may_matter
         && !may_be_glued
 }

@@ -7,7 +7,7 @@ use super::words::{Page, Word, cue, shape};
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
     let mut past = 0;
-    for (index, word) in page.words.iter().enumerate() {
+    for (index, word) in page.notable() {
         if word.start < past {
             continue;
         }

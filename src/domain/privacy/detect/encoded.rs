@@ -1,6 +1,6 @@
 //! What hides in base64: a mail address, a key. The whole token is then the finding.
 
-use super::super::FindingKind as Kind;
+use super::super::{FindingKind as Kind, Kinds};
 use super::words::Page;
 use super::{Hits, search, shape};
 
@@ -12,7 +12,7 @@ const LONGEST: usize = 8192;
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
     let mut past = 0;
-    for word in &page.words {
+    for (_, word) in page.notable() {
         if word.start < past || word.len() < 4 || !page.byte(word.start).is_ascii() {
             continue;
         }
@@ -34,7 +34,7 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
             end += 1;
         }
         let inner = Page::read(&text);
-        let mut found = Hits { wanted: hits.wanted & !PUBLIC, list: Vec::new() };
+        let mut found = Hits { wanted: hits.wanted.without(PUBLIC), list: Vec::new() };
         search(&inner, &mut found);
         if let Some(hit) = found.list.iter().max_by_key(|hit| hit.kind.rank()) {
             hits.add(hit.kind, word.start, end, "seen through base64", hit.detail);
@@ -43,14 +43,16 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
 }
 
 /// Kinds that are not worth a look through an encoding.
-const PUBLIC: u32 = Kind::Url.bit()
-    | Kind::Name.bit()
-    | Kind::Place.bit()
-    | Kind::Organisation.bit()
-    | Kind::Date.bit()
-    | Kind::Age.bit()
-    | Kind::Title.bit()
-    | Kind::LocalIp.bit();
+const PUBLIC: Kinds = Kinds::of(&[
+    Kind::Url,
+    Kind::Name,
+    Kind::Place,
+    Kind::Organisation,
+    Kind::Date,
+    Kind::Age,
+    Kind::Title,
+    Kind::LocalIp,
+]);
 
 /// The text that a token in base64 holds; `None` if it holds anything but text.
 fn decode(token: &[u8]) -> Option<String> {

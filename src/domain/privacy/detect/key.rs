@@ -34,7 +34,7 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
     private_keys(page, hits);
     let mut past = 0;
     let mut refused = 0;
-    for (index, word) in page.words.iter().enumerate() {
+    for (index, word) in page.notable() {
         if word.start < past || !page.byte(word.start).is_ascii() {
             continue;
         }
@@ -256,8 +256,9 @@ fn private_keys(page: &Page<'_>, hits: &mut Hits) {
     const LONGEST: usize = 16_384;
     const BEGIN: &str = "-----BEGIN ";
     let mut past = 0;
-    for (start, _) in page.text.match_indices(BEGIN) {
-        if start < past {
+    for (_, word) in page.notable().filter(|(_, word)| word.len() == "BEGIN".len()) {
+        let start = word.start.saturating_sub("-----".len());
+        if start < past || page.slice(start, start + BEGIN.len()) != BEGIN {
             continue;
         }
         let label_at = start + BEGIN.len();

@@ -10,6 +10,7 @@ mod account;
 mod address;
 mod assigned;
 mod checks;
+mod cut;
 mod date;
 mod encoded;
 mod fold;
@@ -28,7 +29,7 @@ mod tests;
 mod value;
 mod words;
 
-use super::FindingKind;
+use super::{FindingKind, Kinds};
 use words::Page;
 
 /// Something sensitive in a text: kind, place and why it was taken for that. Never what it says.
@@ -48,13 +49,13 @@ pub struct Hit {
 
 /// What was found so far, of the kinds that somebody wants.
 struct Hits {
-    wanted: u32,
+    wanted: Kinds,
     list: Vec<Hit>,
 }
 
 impl Hits {
     const fn wants(&self, kind: FindingKind) -> bool {
-        self.wanted & kind.bit() != 0
+        self.wanted.has(kind)
     }
 
     fn add(&mut self, kind: FindingKind, start: usize, end: usize, why: &'static str, detail: &'static str) {
@@ -66,9 +67,8 @@ impl Hits {
 
 /// Calls `found` with everything sensitive in a text, in order; only kinds that are `wanted` are looked for. Of
 /// findings that overlap only one is told: the one that gives away most, and the longer of two alike.
-pub fn scan(text: &str, wanted: impl Fn(FindingKind) -> bool, found: impl FnMut(Hit)) {
-    let wanted = FindingKind::ALL.into_iter().filter(|kind| wanted(*kind)).fold(0, |bits, kind| bits | kind.bit());
-    if wanted == 0 || text.is_empty() {
+pub fn scan(text: &str, wanted: Kinds, found: impl FnMut(Hit)) {
+    if wanted == Kinds::default() || text.is_empty() {
         return;
     }
     let hits = if let Some(folded) = fold::fold(text) {
@@ -98,7 +98,7 @@ fn on_boundaries(text: &str, mut hit: Hit) -> Hit {
 }
 
 /// Looks through a text in plain characters.
-fn look(text: &str, wanted: u32) -> Vec<Hit> {
+fn look(text: &str, wanted: Kinds) -> Vec<Hit> {
     let page = Page::read(text);
     // A kind that is not wanted is still looked for where it would hide another: a card number is no telephone's.
     let mut hits = Hits { wanted, list: Vec::new() };

@@ -32,7 +32,7 @@ pub fn find(page: &Page<'_>, hits: &mut Hits) {
         hits.wants(Kind::IpAddress) || hits.wants(Kind::LocalIp),
     );
     let mut past = 0;
-    for (index, word) in page.words.iter().enumerate() {
+    for (index, word) in page.notable() {
         let next = page.byte(word.end);
         if next == b':' {
             if wants_sites && word.start >= past && page.slice(word.end, word.end + 3) == "://" {

@@ -134,16 +134,16 @@ fn is_inner(page: &Page<'_>, index: usize) -> bool {
 
 /// Finds them.
 pub fn find(page: &Page<'_>, hits: &mut Hits) {
-    let mut index = 0;
-    while index < page.words.len() {
-        let word = page.word(index);
-        if !page.byte(word.start).is_ascii_digit() || (!matches!(word.len(), 4 | 8 | 12..=40) && is_inner(page, index))
+    let mut settled = 0;
+    for (index, word) in page.notable() {
+        if index < settled
+            || !page.byte(word.start).is_ascii_digit()
+            || (!matches!(word.len(), 4 | 8 | 12..=40) && is_inner(page, index))
         {
-            index += 1;
             continue;
         }
         let sequence = sequence(page, index);
-        index += one(page, hits, &sequence).max(1);
+        settled = index + one(page, hits, &sequence).max(1);
     }
 }
 

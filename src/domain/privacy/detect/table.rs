@@ -4,15 +4,16 @@ use std::sync::LazyLock;
 
 use super::words::cue;
 
-/// Words of one to sixteen letters, and their cues, in open addressing. The marks are small enough to stay in the
-/// nearest cache, and settle nearly every look for a word that is not here.
+/// Words of one to sixteen letters, and their cues, in open addressing.
 struct Table {
-    /// A part of each word's hash; 0 where there is no word.
-    marks: Vec<u16>,
-    /// The words, at the same places.
+    /// A bit for each hash that a word has: few other words have one of them, so that nearly all of those end here.
+    any: Vec<u64>,
+    /// The words and their cues; a word of nought is none.
     slots: Vec<(u128, u64)>,
-    mask: usize,
 }
+
+/// Bits that tell of hashes whether any word has them: some thirty for each word, and still at hand.
+const ANY: usize = 1 << 17;
 
 /// The letters of a word, small ones, in one number; 0 if there are none or too many. `text` begins with the word.
 fn packed(text: &[u8], length: usize) -> u128 {
@@ -27,19 +28,18 @@ fn packed(text: &[u8], length: usize) -> u128 {
     u128::from_le_bytes(letters.map(|letter| letter.to_ascii_lowercase())) & (u128::MAX >> (128 - 8 * length))
 }
 
-/// Where to look first, and the mark.
-fn hashed(key: u128) -> (usize, u16) {
+/// Where to look first.
+fn hashed(key: u128) -> usize {
     // The multiplier is 2^64 divided by the golden ratio, which spreads neighbouring keys.
     let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(23);
-    let hash = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((hash >> 40) as usize, (hash >> 20) as u16 | 1)
+    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
 
 impl Table {
     fn of<'w>(words: impl Iterator<Item = (u64, &'w str)>) -> Self {
         let words: Vec<(u64, &str)> = words.collect();
         let size = (words.len() * 3).next_power_of_two();
-        let mut table = Self { marks: vec![0; size], slots: vec![(0, 0); size], mask: size - 1 };
+        let mut table = Self { any: vec![0; ANY / 64], slots: vec![(0, 0); size] };
         for (cues, word) in words {
             table.add(packed(word.as_bytes(), word.len()), cues);
         }
@@ -50,37 +50,35 @@ impl Table {
         if key == 0 {
             return;
         }
-        let (start, mark) = hashed(key);
-        let mut slot = start & self.mask;
-        while let (Some(there), Some(entry)) = (self.marks.get_mut(slot), self.slots.get_mut(slot)) {
-            if *there == 0 || entry.0 == key {
-                *there = mark;
+        let start = hashed(key);
+        if let Some(bits) = self.any.get_mut(start % ANY / 64) {
+            *bits |= 1 << (start % 64);
+        }
+        let size = self.slots.len();
+        let mut slot = start % size;
+        while let Some(entry) = self.slots.get_mut(slot) {
+            if entry.0 == 0 || entry.0 == key {
                 *entry = (key, entry.1 | cues);
                 return;
             }
-            slot = (slot + 1) & self.mask;
+            slot = (slot + 1) % size;
         }
     }
 
     fn look_up(&self, text: &[u8], length: usize) -> u64 {
         let key = packed(text, length);
-        if key == 0 {
+        let start = hashed(key);
+        if self.any.get(start % ANY / 64).is_none_or(|bits| bits >> (start % 64) & 1 == 0) {
             return 0;
         }
-        let (start, mark) = hashed(key);
-        let mut slot = start & self.mask;
+        let mask = self.slots.len() - 1;
+        let mut slot = start & mask;
         // At most a third of the slots is taken, so that this ends soon.
-        while let Some(there) = self.marks.get(slot) {
-            if *there == 0 {
-                return 0;
+        while let Some((word, cues)) = self.slots.get(slot) {
+            if *word == key || *word == 0 {
+                return *cues;
             }
-            if *there == mark
-                && let Some(entry) = self.slots.get(slot)
-                && entry.0 == key
-            {
-                return entry.1;
-            }
-            slot = (slot + 1) & self.mask;
+            slot = (slot + 1) & mask;
         }
         0
     }

@@ -3,19 +3,19 @@
 use proptest::prelude::*;
 
 use super::super::FindingKind as Kind;
-use super::super::Handling;
+use super::super::{GuardPolicy, Handling};
 use super::*;
 
 fn all(text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
-    scan(text, |_| true, |hit| hits.push(hit));
+    scan(text, Kinds::all(), |hit| hits.push(hit));
     hits
 }
 
 /// What the guard would keep on this machine, as it stands in the text.
 fn kept(text: &str) -> Vec<(Kind, &str)> {
     let mut hits = Vec::new();
-    let wanted = |kind: Kind| kind.default_handling() == Handling::KeepLocal;
+    let wanted = GuardPolicy::default().kinds(Handling::KeepLocal);
     scan(text, wanted, |hit| hits.push((hit.kind, text.get(hit.start..hit.end).unwrap())));
     hits
 }
@@ -291,14 +291,14 @@ fn of_findings_that_overlap_one_is_told() {
 fn only_wanted_kinds_are_told() {
     let mut kinds = Vec::new();
     let text = "ada@example.org, 4111 1111 1111 1111";
-    scan(text, |kind| kind == Kind::Card, |hit| kinds.push(hit.kind));
+    scan(text, Kinds::of(&[Kind::Card]), |hit| kinds.push(hit.kind));
     assert_eq!(kinds, vec![Kind::Card]);
 }
 
 /// How many bytes all searches ask for, for each byte of the text.
 fn work(text: &str) -> usize {
     let page = Page::read(text);
-    let mut hits = Hits { wanted: u32::MAX, list: Vec::new() };
+    let mut hits = Hits { wanted: Kinds::all(), list: Vec::new() };
     search(&page, &mut hits);
     encoded::find(&page, &mut hits);
     page.touched.get() / text.len().max(1)

@@ -3,7 +3,8 @@
 //! One pass cuts the text into words and looks each up in one table. Everything else asks "what stands beside this" and
 //! gets an answer from the bits of a few words, so that no neighbourhood is searched twice.
 
-use super::table::{cues_at, unspaced_cues};
+use super::super::super::bytes::ones;
+use super::cut;
 
 /// What a word can mean to its neighbours; a set of bits.
 pub mod cue {
@@ -160,94 +161,38 @@ pub struct Page<'t> {
     pub bytes: &'t [u8],
     /// Its words, in order.
     pub words: Vec<Word>,
+    /// A bit for each word: see [`Page::notable`].
+    notable: Vec<u64>,
     /// How many bytes were asked for so far, so that a test can hold that the work is linear.
     #[cfg(test)]
     pub touched: std::cell::Cell<usize>,
-}
-
-const SEPARATOR: u8 = 0;
-const LOWER: u8 = 1;
-const UPPER: u8 = 2;
-const DIGIT: u8 = 3;
-/// Letters of scripts that set spaces between words.
-const SPACED: u8 = 4;
-/// Letters of scripts that do not; and everything else beyond two bytes.
-const UNSPACED: u8 = 5;
-/// The second and later bytes of a letter.
-const INNER: u8 = 6;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [SEPARATOR; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'a'..=b'z' => LOWER,
-            b'A'..=b'Z' => UPPER,
-            b'0'..=b'9' => DIGIT,
-            0x80..=0xBF => INNER,
-            // U+00C0 to U+07FF; the signs of U+0080 to U+00BF come with 0xC2.
-            0xC3..=0xDF => SPACED,
-            0xE1..=0xF4 => UNSPACED,
-            _ => SEPARATOR,
-        };
-        byte += 1;
-    }
-    classes
-};
-
-/// What an ASCII letter or digit adds to its word's shape; 0 for all else.
-const PLAIN: [u8; 256] = {
-    let mut bits = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        bits[byte] = match CLASSES[byte] {
-            LOWER => shape::LOWER,
-            UPPER => shape::UPPER,
-            DIGIT => shape::DIGIT,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    bits
-};
-
-fn class(byte: u8) -> u8 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(SEPARATOR)
 }
 
 impl<'t> Page<'t> {
     /// Cuts a text into words.
     #[must_use]
     pub fn read(text: &'t str) -> Self {
-        let bytes = text.as_bytes();
-        let mut words = Vec::with_capacity(bytes.len() / 5 + 1);
-        let mut at = 0;
-        let mut ended = 0_u8;
-        while let Some(&byte) = bytes.get(at) {
-            let first = class(byte);
-            if first == SEPARATOR || first == INNER {
-                match byte {
-                    b'\n' => ended |= shape::LINE,
-                    b'.' | b'?' | b'!' | b';' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => {
-                        ended |= shape::BREAK;
-                    }
-                    _ => {}
-                }
-                at += 1;
-                continue;
-            }
-            let word = read_word(text, at, first, ended);
-            ended = 0;
-            at = word.end;
-            words.push(word);
-        }
+        let (words, notable) = cut::cut(text);
         Self {
             text,
-            bytes,
+            bytes: text.as_bytes(),
             words,
+            notable,
             #[cfg(test)]
             touched: std::cell::Cell::new(0),
         }
+    }
+
+    /// The page with no word passed over.
+    #[cfg(test)]
+    pub fn with_every_word_notable(mut self) -> Self {
+        self.notable.fill(u64::MAX);
+        self
+    }
+
+    /// The words that a search may start from, with their indices, in order.
+    pub fn notable(&self) -> impl Iterator<Item = (usize, &Word)> {
+        ones(&self.notable).filter_map(|index| self.words.get(index).map(|word| (index, word)))
     }
 
     #[cfg(test)]
@@ -340,57 +285,4 @@ impl<'t> Page<'t> {
         self.words.get(from..index).unwrap_or_default().iter().any(is_wanted)
             || self.words.iter().skip(next).take(3).any(is_wanted)
     }
-}
-
-fn read_word(text: &str, start: usize, first: u8, ended: u8) -> Word {
-    let bytes = text.as_bytes();
-    // Nearly all words are of ASCII letters and digits alone, among which nothing ends a word.
-    let plain = |at: usize| bytes.get(at).map_or(0, |byte| PLAIN[usize::from(*byte)]);
-    let mut at = start;
-    let mut seen = plain(at);
-    while plain(at) != 0 {
-        at += 1;
-        let more = plain(at);
-        seen |= if more == shape::UPPER { shape::UPPER | shape::HUMP } else { more };
-    }
-    let mut last =
-        at.checked_sub(1).filter(|_| at > start).and_then(|last| bytes.get(last)).map_or(first, |byte| class(*byte));
-    while let Some(&byte) = bytes.get(at) {
-        let class = class(byte);
-        match class {
-            SEPARATOR => break,
-            INNER => {}
-            _ => {
-                let unspaced = (class == UNSPACED) != (last == UNSPACED);
-                let number = (class == DIGIT && last >= SPACED) || (last == DIGIT && class >= SPACED);
-                if at > start && (unspaced || number) {
-                    break;
-                }
-                seen |= match class {
-                    LOWER => shape::LOWER,
-                    UPPER if at > start => shape::UPPER | shape::HUMP,
-                    UPPER => shape::UPPER,
-                    DIGIT => shape::DIGIT,
-                    _ => shape::OTHER,
-                };
-                last = class;
-            }
-        }
-        at += 1;
-    }
-    let cues = if first == UNSPACED {
-        unspaced_cues(text.get(start..at).unwrap_or_default())
-    } else if seen == shape::DIGIT || at - start > 16 {
-        0
-    } else {
-        cues_at(bytes.get(start..).unwrap_or_default(), at - start)
-    };
-    let capital = match first {
-        UPPER => true,
-        // É, Ö, Š, Ж …: upper-case letters beyond ASCII; `char` knows.
-        SPACED => text.get(start..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase),
-        _ => false,
-    };
-    let capital = if capital { shape::CAPITAL } else { 0 };
-    Word { start, end: at, cues, shape: seen | ended | capital }
 }

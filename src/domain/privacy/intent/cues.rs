@@ -172,47 +172,41 @@ struct Pattern {
 
 /// The patterns by how they begin: one look tells of most words that they are none.
 struct Lexicon {
-    /// Those that begin alike stand together; a short stem stands in several places.
+    /// In the order of the table.
     patterns: Vec<Pattern>,
-    /// By [`head`], the range of patterns that begin so.
+    /// Indices of patterns; those that begin alike stand together, and a short stem in several places.
+    places: Vec<u16>,
+    /// By [`heads`], the range of places.
     heads: Vec<(u16, u16)>,
-    /// By [`head`], a bit where any pattern begins so: small enough to be always at hand.
+    /// By [`heads`], a bit where any pattern begins so: small enough to be always at hand.
     any: Vec<u64>,
 }
 
-/// Places for beginnings. There are some 2,000 different ones, so that most words of no interest fall on an empty place.
-const HEADS: usize = 1 << 15;
+/// Places for beginnings. There are some 3,000 different ones, so that most words of no interest fall on an empty place.
+const HEADS: usize = 1 << 16;
 
-/// Where the patterns stand that could begin at a word: a hash of its first four letters, or of its first character in
-/// scripts without spaces. Those that share a place are told apart by comparing them.
-fn head(word: &[u8]) -> usize {
-    let [first, second, third, fourth] = match word.first_chunk::<4>() {
-        Some(four) => *four,
-        None => [0, 1, 2, 3].map(|at| word.get(at).copied().unwrap_or(b' ')),
-    };
-    let number = if first < 0xE0 {
-        let class = |byte: u8| u32::from(CLASS[usize::from(byte)]);
-        let (third, fourth) = if class(third) == END { (END, END) } else { (class(third), class(fourth)) };
-        class(first) << 24 | class(second) << 16 | third << 8 | fourth
-    } else {
-        u32::from(first) << 16 | u32::from(second) << 8 | u32::from(third)
-    };
-    (number.wrapping_mul(0x9E37_79B1) >> 17) as usize
+/// Where the patterns stand that could begin at a word, by whether their stems are long: a hash of its first four letters
+/// (or of its first character in scripts without spaces), and of six, which few words share. Those that share a place are
+/// told apart by comparing them.
+fn heads(word: &[u8]) -> [usize; 2] {
+    let number = eight(word);
+    let is_wide = number & 0xFF >= 0xE0;
+    let four = if is_wide { number & 0x00FF_FFFF } else { u64::from(until_its_end(number as u32)) };
+    // What the length is has to tell apart what begins alike.
+    [four, number & 0xFFFF_FFFF_FFFF | 1 << 48]
+        .map(|number| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize % HEADS)
 }
 
-/// The class of what ends a word.
-const END: u32 = 1;
-
-/// Each byte for itself, but for those that end a word, which are one.
-const CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = if matches!(byte as u8, b' ' | b'.' | b'\n') { END as u8 } else { byte as u8 };
-        byte += 1;
-    }
-    table
-};
+/// Four letters, with noughts from the first on that ends a word: a space, a stop or a line break. Their bytes are below
+/// that of `0`, and no others in a plain form are; so one addition tells for all four.
+fn until_its_end(four: u32) -> u32 {
+    const TOPS: u32 = 0x8080_8080;
+    let letters = ((four & !TOPS) + 0x5050_5050) | four;
+    let ends = !letters & TOPS;
+    // All bits below the lowest of those, and of these the bytes that are whole.
+    let before = (u64::from(ends) | 1 << 39).wrapping_sub(1) & !(u64::from(ends) | 1 << 39);
+    four & (before >> 7) as u32
+}
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     let words = TABLE
@@ -225,23 +219,25 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         let begins = (eight(stem.as_bytes()) & mask, mask);
         Pattern { group, weight, stem: stem.as_bytes(), begins, whole: stem.len() < word.len() }
     });
-    let mut placed: Vec<(usize, Pattern)> = Vec::new();
-    for pattern in patterns {
-        let mut places: Vec<usize> = match pattern.stem {
-            [first, ..] if *first >= 0xE0 => vec![head(pattern.stem)],
-            [_, _, _, _, ..] => vec![head(pattern.stem)],
-            stem if pattern.whole => vec![head(stem)],
+    let patterns: Vec<Pattern> = patterns.collect();
+    let mut placed: Vec<(usize, u16)> = Vec::new();
+    for (index, pattern) in (0_u16..).zip(&patterns) {
+        let [four, six] = heads(pattern.stem);
+        let mut own: Vec<usize> = match (pattern.stem, pattern.stem.len()) {
+            ([0xE0..=0xFF, ..], _) | (_, 4..=5) => vec![four],
+            (_, 6..) => vec![six],
+            _ if pattern.whole => vec![four],
             // What the word goes on with is not known.
-            stem => (0..=u8::MAX).map(|next| head(&[stem, &[next][..], b"  "].concat())).collect(),
+            (stem, _) => (0..=u8::MAX).map(|next| heads(&[stem, &[next][..], b"  "].concat())[0]).collect(),
         };
-        places.sort_unstable();
-        places.dedup();
-        placed.extend(places.into_iter().map(|place| (place, pattern)));
+        own.sort_unstable();
+        own.dedup();
+        placed.extend(own.into_iter().map(|head| (head, index)));
     }
-    placed.sort_by_key(|(place, _)| *place);
+    placed.sort_by_key(|(head, _)| *head);
     let mut heads = vec![(0, 0); HEADS];
-    for (at, (place, _)) in (0_u16..).zip(&placed) {
-        if let Some(range) = heads.get_mut(*place) {
+    for (at, (head, _)) in (0_u16..).zip(&placed) {
+        if let Some(range) = heads.get_mut(*head) {
             if range.1 == 0 {
                 range.0 = at;
             }
@@ -251,7 +247,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     let any =
         heads.chunks(64).map(|chunk| chunk.iter().rev().fold(0, |bits, range| bits << 1 | u64::from(range.1 > 0)));
     let any = any.collect();
-    Lexicon { patterns: placed.into_iter().map(|(_, pattern)| pattern).collect(), heads, any }
+    Lexicon { patterns, places: placed.into_iter().map(|(_, index)| index).collect(), heads, any }
 });
 
 /// The first eight bytes, with noughts after the end.
@@ -262,15 +258,36 @@ fn eight(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Every cue in a text's plain form, in the order of their beginnings.
+/// Every cue in a text's plain form, in the order of their beginnings, and of the table where they begin together.
 #[must_use]
 pub fn find(plain: &[u8]) -> Vec<Cue> {
     let lexicon = &*LEXICON;
-    let mut cues = Vec::with_capacity(plain.len() / 32);
+    // First all that may begin a cue, then each of them: so no look waits for another.
+    let mut candidates = Vec::with_capacity(plain.len() / 8);
     for at in beginnings(plain).places() {
-        lexicon.at(plain, at, &mut cues);
+        let [four, six] = heads(plain.get(at..).unwrap_or_default());
+        for head in [Some(four), (six != four).then_some(six)].into_iter().flatten() {
+            if lexicon.any.get(head / 64).is_some_and(|bits| bits >> (head % 64) & 1 == 1) {
+                candidates.push((at, head));
+            }
+        }
     }
-    cues
+    let mut found: Vec<(usize, u16)> = Vec::with_capacity(plain.len() / 32);
+    for (at, head) in candidates {
+        let began = found.len();
+        lexicon.at(plain, at, head, &mut found);
+        // Of stems of different lengths the one that stands first in the table comes first.
+        let is_same = found.get(began.saturating_sub(1)).is_some_and(|before| before.0 == at);
+        if is_same && found.len() > began.max(1) {
+            let together = found.iter().rposition(|before| before.0 != at).map_or(0, |last| last + 1);
+            found[together..].sort_unstable();
+        }
+    }
+    let cue = |(start, index): (usize, u16)| {
+        let Pattern { group, weight, stem, .. } = lexicon.patterns.get(usize::from(index))?;
+        Some(Cue { group: *group, weight: *weight, start, end: start + stem.len() })
+    };
+    found.into_iter().filter_map(cue).collect()
 }
 
 /// Where words begin, or characters of a script without spaces.
@@ -279,27 +296,19 @@ fn beginnings(plain: &[u8]) -> Marks {
 }
 
 impl Lexicon {
-    fn at(&self, plain: &[u8], at: usize, cues: &mut Vec<Cue>) {
-        let Some(rest) = plain.get(at..) else { return };
-        let head = head(rest);
-        if self.any.get(head / 64).is_none_or(|bits| bits >> (head % 64) & 1 == 0) {
-            return;
-        }
-        let Some((first, last)) = self.heads.get(head) else { return };
+    /// The patterns with this head that stand at a place.
+    fn at(&self, plain: &[u8], at: usize, head: usize, found: &mut Vec<(usize, u16)>) {
+        let (Some(rest), Some((first, last))) = (plain.get(at..), self.heads.get(head)) else { return };
         let eight = eight(rest);
-        for pattern in self.patterns.get(usize::from(*first)..usize::from(*last)).unwrap_or_default() {
+        for index in self.places.get(usize::from(*first)..usize::from(*last)).unwrap_or_default() {
+            let Some(pattern) = self.patterns.get(usize::from(*index)) else { continue };
             let (begins, mask) = pattern.begins;
             if eight & mask != begins || (pattern.stem.len() > 8 && !rest.starts_with(pattern.stem)) {
                 continue;
             }
             let ends = |byte: &u8| !(byte.is_ascii_alphanumeric() || matches!(*byte, 0x80..0xE0));
             if !pattern.whole || rest.get(pattern.stem.len()).is_none_or(ends) {
-                cues.push(Cue {
-                    group: pattern.group,
-                    weight: pattern.weight,
-                    start: at,
-                    end: at + pattern.stem.len(),
-                });
+                found.push((at, *index));
             }
         }
     }

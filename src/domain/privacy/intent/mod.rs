@@ -12,34 +12,30 @@ mod plain;
 mod tests;
 mod weigh;
 
-use super::FindingKind;
+use super::{FindingKind, Kinds};
 
 pub use named::{Intent, Named};
 
 /// The kinds that are looked for here.
-const KINDS: [FindingKind; 5] = [
+const KINDS: Kinds = Kinds::of(&[
     FindingKind::Confidential,
     FindingKind::PersonalRecords,
     FindingKind::ProprietaryCode,
     FindingKind::StayLocal,
     FindingKind::Attack,
-];
+]);
 
 /// Calls `found` with the kind, the start and end (bytes) of the words that gave it away, and why, for each intent that a
 /// text shows; each kind at most once. The kinds of each of `wanted` are looked for by themselves, so that none hides one
 /// of another.
-pub fn scan(
-    text: &str,
-    wanted: &[&dyn Fn(FindingKind) -> bool],
-    mut found: impl FnMut(FindingKind, usize, usize, &'static str),
-) {
+pub fn scan(text: &str, wanted: &[Kinds], mut found: impl FnMut(FindingKind, usize, usize, &'static str)) {
     // The shortest text that shows an intent has a verb and an object.
     if text.len() < SHORTEST {
         return;
     }
     let plain = plain::plain(text);
     let cues = cues::find(&plain);
-    for wanted in wanted.iter().filter(|wanted| KINDS.into_iter().any(**wanted)) {
+    for wanted in wanted.iter().filter(|wanted| wanted.has_any_of(KINDS)) {
         weigh::weigh(&plain, &cues, *wanted, |shown| {
             // A word may end within what its plain form has no sign for.
             let start = text.floor_char_boundary(plain::origin(text, shown.start));

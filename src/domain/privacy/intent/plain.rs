@@ -2,6 +2,8 @@
 //! ends, a line break where a line does. What people do to a text without meaning anything by it (capitals, doubled spaces, hyphens, quotation marks) is
 //! gone, so that the cues need one spelling each.
 
+use super::super::super::bytes::Marks;
+
 /// The plain form of a text, in bytes of valid UTF-8. It begins with a space, so that every word has one before it.
 #[must_use]
 pub fn plain(text: &str) -> Vec<u8> {
@@ -28,16 +30,15 @@ struct Plain {
 impl Plain {
     /// Takes text until the plain form is longer than `until`, and returns where in the text that was.
     fn take(&mut self, bytes: &[u8], until: usize) -> usize {
+        let runs = Marks::of(bytes, |byte| byte.is_ascii() & !is_mark(byte));
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let (taken, last) = match byte {
-                0..0x80 => match ASCII[usize::from(byte)] {
-                    MARK => {
-                        self.mark(byte, bytes.get(at + 1));
-                        (1, 1)
-                    }
-                    _ => (self.words(bytes.get(at..).unwrap_or_default(), until), 1),
-                },
+                0..0x80 if is_mark(byte) => {
+                    self.mark(byte, bytes.get(at + 1));
+                    (1, 1)
+                }
+                0..0x80 => (self.words(bytes.get(at..runs.run_end(at)).unwrap_or_default(), until), 1),
                 0xC0..0xE0 => {
                     self.two(byte, bytes.get(at + 1).copied().unwrap_or_default());
                     (2, 2)
@@ -60,33 +61,30 @@ impl Plain {
         bytes.len()
     }
 
-    /// Takes the ASCII letters, digits and spaces at the beginning, and returns how many bytes those are.
-    fn words(&mut self, bytes: &[u8], until: usize) -> usize {
-        if self.after_wide && bytes.first().is_some_and(u8::is_ascii_alphanumeric) {
+    /// Takes a run of ASCII letters, digits and what counts as a space, and returns how many bytes it took.
+    fn words(&mut self, run: &[u8], until: usize) -> usize {
+        if self.after_wide && run.first().is_some_and(u8::is_ascii_alphanumeric) {
             self.out.push(SPACE);
         }
         self.after_wide = false;
         let from = self.out.len();
         let mut last = self.out.last().copied().unwrap_or_default();
-        let run = bytes.iter().take_while(|byte| ASCII[usize::from(**byte)] != MARK).count();
+        // Where it may become too long, it is taken letter by letter.
+        let run = if from + run.len() > until { run.get(..1).unwrap_or_default() } else { run };
         // All are written, and a space after a space is written over: nothing foretells where the next space stands.
-        self.out.resize(from + run, 0);
-        let mut end = from;
-        let mut taken = 0;
-        for byte in bytes.iter().take(run) {
-            if end > until {
-                break;
-            }
-            taken += 1;
+        self.out.resize(from + run.len(), 0);
+        let out = self.out.get_mut(from..).unwrap_or_default();
+        let mut end = 0;
+        for byte in run {
             let letter = ASCII[usize::from(*byte)];
-            if let Some(place) = self.out.get_mut(end) {
+            if let Some(place) = out.get_mut(end) {
                 *place = letter;
             }
-            end += usize::from(letter != SPACE || last != SPACE);
+            end += usize::from(letter != SPACE) | usize::from(last != SPACE);
             last = letter;
         }
-        self.out.truncate(end);
-        taken
+        self.out.truncate(from + end);
+        run.len()
     }
 
     /// A space, a line break or a mark of punctuation.
@@ -178,20 +176,20 @@ impl Plain {
 }
 
 const SPACE: u8 = b' ';
-/// Not the same wherever it stands.
-const MARK: u8 = 0;
+/// Whether a byte is not the same wherever it stands.
+const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'.' | b'!' | b'?' | b';' | b':' | b'\n' | b'\'')
+}
 
-/// Letters in lower case, digits as they are, a space for most of the rest.
+/// Letters in lower case, digits as they are, a space for the rest.
 const ASCII: [u8; 256] = {
-    let mut table = [MARK; 256];
+    let mut table = [SPACE; 256];
     let mut byte = 0;
     while byte < 128 {
         let letter = byte as u8;
-        table[byte] = match letter {
-            b'.' | b'!' | b'?' | b';' | b':' | b'\n' | b'\'' => MARK,
-            _ if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
-            _ => SPACE,
-        };
+        if letter.is_ascii_alphanumeric() {
+            table[byte] = letter.to_ascii_lowercase();
+        }
         byte += 1;
     }
     table

@@ -4,7 +4,7 @@
 //! that was mistyped costs one piece of it, and mostly not the whole.
 
 use super::cues::{Cue, GROUPS, Group};
-use crate::domain::privacy::FindingKind;
+use crate::domain::privacy::{FindingKind, Kinds};
 
 /// An intent that shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +32,13 @@ const EDGE: usize = 700;
 const SHORT: usize = 400;
 
 /// Weighs the cues of a text for the kinds that are `wanted`.
-pub fn weigh(plain: &[u8], cues: &[Cue], wanted: &dyn Fn(FindingKind) -> bool, mut shown: impl FnMut(Shown)) {
+pub fn weigh(plain: &[u8], cues: &[Cue], wanted: Kinds, mut shown: impl FnMut(Shown)) {
     let ground = Ground { plain, cues, is_question: is_question(plain, cues), wanted };
     let mut seen: Vec<FindingKind> = Vec::new();
     for place in 0..cues.len() {
         let found = ground.private(place).or_else(|| ground.stays(place)).or_else(|| ground.attack(place));
         if let Some(found) = found
-            && wanted(found.kind)
+            && wanted.has(found.kind)
             && !seen.contains(&found.kind)
         {
             seen.push(found.kind);
@@ -58,7 +58,7 @@ struct Ground<'a> {
     plain: &'a [u8],
     cues: &'a [Cue],
     is_question: bool,
-    wanted: &'a dyn Fn(FindingKind) -> bool,
+    wanted: Kinds,
 }
 
 /// What stands around a cue.
@@ -154,9 +154,9 @@ impl Ground<'_> {
             (People, FindingKind::PersonalRecords, "records on people"),
         ];
         let strongest = kinds.into_iter().max_by_key(|(group, _, _)| near.strength(*group))?;
-        let is_wanted = near.strength(strongest.0) == 0 || (self.wanted)(strongest.1);
+        let is_wanted = near.strength(strongest.0) == 0 || self.wanted.has(strongest.1);
         // What is not looked for does not hide what stands beside it and is.
-        let own = kinds.into_iter().find(|(group, kind, _)| *group == anchor.group && (self.wanted)(*kind));
+        let own = kinds.into_iter().find(|(group, kind, _)| *group == anchor.group && self.wanted.has(*kind));
         let (group, kind, why) = if is_wanted { strongest } else { own? };
         let matter = near.strength(group);
         let (kind, why) = if matter == 0 { (FindingKind::Confidential, "it is not public") } else { (kind, why) };
