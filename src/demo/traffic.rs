@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_itself_and_another_one_differs() {
-        let texts = |seed| Traffic::new(seed, 1.0).take(50).map(|a| (a.prompt.question(), a.delay)).collect::<Vec<_>>();
+        let texts = |seed| {
+            Traffic::new(seed, 1.0).take(50).map(|a| (a.prompt.question().into_owned(), a.delay)).collect::<Vec<_>>()
+        };
         assert_eq!(texts(7), texts(7));
         assert_ne!(texts(7), texts(8));
     }

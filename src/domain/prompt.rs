@@ -175,13 +175,16 @@ impl Prompt {
 
     /// The text of the last user message: what the request is about. Empty if there is none.
     #[must_use]
-    pub fn question(&self) -> String {
-        self.messages
-            .iter()
-            .rev()
-            .find(|message| message.role == Role::User)
-            .map(|message| message.texts().collect::<Vec<_>>().join("\n"))
-            .unwrap_or_default()
+    pub fn question(&self) -> Cow<'_, str> {
+        let Some(message) = self.messages.iter().rev().find(|message| message.role == Role::User) else {
+            return Cow::default();
+        };
+        let mut texts = message.texts();
+        let first = texts.next().unwrap_or_default();
+        match texts.next() {
+            None => Cow::Borrowed(first),
+            Some(second) => Cow::Owned([first, second].into_iter().chain(texts).collect::<Vec<_>>().join("\n")),
+        }
     }
 
     /// Every text that would leave with this prompt, with the index of its message: message texts, tool calls and their

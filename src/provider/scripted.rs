@@ -83,7 +83,12 @@ impl Scripted {
 
     /// The questions of all prompts that reached this upstream.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.received.lock().expect("no panic under this lock").iter().map(Prompt::question).collect()
+        self.received
+            .lock()
+            .expect("no panic under this lock")
+            .iter()
+            .map(|prompt| prompt.question().into_owned())
+            .collect()
     }
 
     /// Everything that reached this upstream.

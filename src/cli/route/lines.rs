@@ -62,11 +62,13 @@ pub(super) fn run(
     let learned = outcomes.map(|path| learn(path, now)).transpose()?;
     // Kinds that the policy lets pass are not looked for in a request; here they are told of as well.
     let every_kind = everything(&engine.policy().guard);
+    // The time that is told of the first line is that of a decision, and not that of unpacking what all of them need.
+    drop(engine.explain(&Prompt::user("Write to ada@example.org: what is 6 times 7?"), constraints, &caller));
     let mut input = std::io::stdin().lock();
     each_line(&mut input, |number, text| {
         let line: Line = serde_json::from_str(text)
             .map_err(|error| Failure::Usage(format!("line {number} is no {{\"id\", \"prompt\"}} object: {error}")))?;
-        let prompt = Prompt::user(line.prompt);
+        let prompt = Arc::new(Prompt::user(line.prompt));
         let began = Instant::now();
         let decision = engine.explain(&prompt, constraints, &caller);
         let us = began.elapsed().as_secs_f64() * 1e6;
@@ -78,7 +80,7 @@ pub(super) fn run(
         if let Some(learned) = &learned {
             told.insert("quality".to_owned(), quality(learned, &decision.analysis, now));
         }
-        let guarded = Guarded::inspect(Arc::new(prompt), Privacy::Standard, &every_kind);
+        let guarded = Guarded::inspect(Arc::clone(&prompt), Privacy::Standard, &every_kind);
         told.insert("pii".to_owned(), spans(guarded.verdict(), &question));
         output.json_line(&told)
     })?;

@@ -3,8 +3,9 @@
 //! Whoever asks about a long text asks at its beginning or its end, in a sentence that begins with a verb or ends with a
 //! question mark. The words of such sentences say what is wanted; the words of the rest only what it is about.
 
+use super::hash::{hash, pair};
 use super::markers::{self, Group};
-use super::reading::{Reading, Sentence, Shape, Token, pair, read};
+use super::reading::{Reading, Sentence, Shape, Token, read};
 use super::shape;
 
 /// Buckets for the words of the part that asks.
@@ -218,43 +219,13 @@ fn outline(reading: &Reading, roles: Vec<Role>) -> (Outline, Vec<(Group, &'stati
 }
 
 /// The word between alternatives.
-const OR: u32 = super::reading::hash("or");
+const OR: u32 = hash("or");
 
-const THINGS: [u32; 9] = {
-    use super::reading::hash;
-    [
-        hash("who"),
-        hash("whom"),
-        hash("whose"),
-        hash("what"),
-        hash("which"),
-        hash("when"),
-        hash("where"),
-        hash("why"),
-        hash("how"),
-    ]
-};
-const YES_OR_NO: [u32; 16] = {
-    use super::reading::hash;
-    [
-        hash("is"),
-        hash("are"),
-        hash("was"),
-        hash("were"),
-        hash("do"),
-        hash("does"),
-        hash("did"),
-        hash("can"),
-        hash("could"),
-        hash("should"),
-        hash("would"),
-        hash("will"),
-        hash("has"),
-        hash("have"),
-        hash("had"),
-        hash("must"),
-    ]
-};
+const THINGS: [u32; 9] = hashes(["who", "whom", "whose", "what", "which", "when", "where", "why", "how"]);
+const YES_OR_NO: [u32; 16] = hashes([
+    "is", "are", "was", "were", "do", "does", "did", "can", "could", "should", "would", "will", "has", "have", "had",
+    "must",
+]);
 
 fn manner(tokens: &[Token]) -> Manner {
     // After "please", "question:" or a preposition: "in which year".
@@ -304,10 +275,48 @@ fn asking(sentences: &[Sentence], roles: &[Role]) -> Vec<bool> {
 }
 
 /// Words of courtesy that are none by themselves: "a lot in advance", "for your help".
-const FILLERS: &[&str] = &[
+const FILLERS: [u32; 17] = hashes([
     "me", "with", "this", "a", "lot", "in", "you", "so", "very", "much", "for", "your", "help", "can", "could", "i",
     "am",
-];
+]);
+
+/// Words that a request begins with before it says what it is.
+const OPENERS: [u32; 23] = hashes([
+    "please",
+    "would",
+    "i'd",
+    "like",
+    "want",
+    "need",
+    "to",
+    "we",
+    "let's",
+    "kindly",
+    "now",
+    "then",
+    "also",
+    "and",
+    "just",
+    "hi",
+    "hello",
+    "hey",
+    "id",
+    "q",
+    "task",
+    "question",
+    "instruction",
+]);
+
+/// The hashes of words.
+const fn hashes<const N: usize>(words: [&str; N]) -> [u32; N] {
+    let mut hashes = [0; N];
+    let mut at = 0;
+    while at < N {
+        hashes[at] = hash(words[at]);
+        at += 1;
+    }
+    hashes
+}
 
 fn role(reading: &Reading, sentence: Sentence) -> Role {
     let tokens = reading.tokens.get(sentence.first..sentence.end).unwrap_or_default();
@@ -332,9 +341,7 @@ fn role(reading: &Reading, sentence: Sentence) -> Role {
 }
 
 fn is_filler(token: &Token) -> bool {
-    static HASHES: std::sync::LazyLock<Vec<u32>> =
-        std::sync::LazyLock::new(|| FILLERS.iter().map(|word| super::reading::hash(word)).collect());
-    HASHES.contains(&token.hash)
+    FILLERS.contains(&token.hash)
 }
 
 fn polite(tokens: &[Token]) -> usize {
@@ -374,37 +381,7 @@ fn courtesy_before(tokens: &[Token]) -> usize {
 }
 
 fn is_opener(token: &Token) -> bool {
-    static HASHES: std::sync::LazyLock<Vec<u32>> = std::sync::LazyLock::new(|| {
-        [
-            "please",
-            "would",
-            "i'd",
-            "like",
-            "want",
-            "need",
-            "to",
-            "we",
-            "let's",
-            "kindly",
-            "now",
-            "then",
-            "also",
-            "and",
-            "just",
-            "hi",
-            "hello",
-            "hey",
-            "id",
-            "q",
-            "task",
-            "question",
-            "instruction",
-        ]
-        .iter()
-        .map(|word| super::reading::hash(word))
-        .collect()
-    });
-    HASHES.contains(&token.hash)
+    OPENERS.contains(&token.hash)
 }
 
 fn asking_words(reading: &Reading, sentence: Sentence, role: Role, out: &mut Vec<u32>) {

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::reading::{Reading, hash};
+use super::hash::hash;
+use super::reading::{Reading, Token};
 
 /// The language of a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -227,14 +228,21 @@ const WORDS: &[(Language, &str)] = &[
 /// Several times the number of words.
 const SLOTS: usize = 1 << 12;
 
-/// For each slot the hash of a word and the set of languages it speaks for.
-static TABLE: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| {
-    let mut table = vec![(0, 0); SLOTS];
+/// Words by their hash.
+struct Words {
+    /// For each slot the hash of a word, and which row; 0 and 0 where there is none.
+    slots: Vec<(u32, u32)>,
+    /// What a word adds to the vote for each language. A word that several languages share says little for each.
+    rows: Vec<[f32; WORDS.len()]>,
+}
+
+static TABLE: LazyLock<Words> = LazyLock::new(|| {
+    let mut slots = vec![(0, 0); SLOTS];
     for (place, (_, words)) in WORDS.iter().enumerate() {
         for word in words.split_whitespace() {
             let key = hash(word);
             let mut at = slot(key);
-            while let Some(entry) = table.get_mut(at) {
+            while let Some(entry) = slots.get_mut(at) {
                 if *entry == (0, 0) || entry.0 == key {
                     *entry = (key, entry.1 | 1 << place);
                     break;
@@ -243,15 +251,34 @@ static TABLE: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| {
             }
         }
     }
-    table
+    // Of the sets of languages that share a word there are few.
+    let mut sets: Vec<u32> = slots.iter().map(|(_, set)| *set).collect();
+    sets.sort_unstable();
+    sets.dedup();
+    for (_, set) in &mut slots {
+        *set = sets.binary_search(set).map_or(0, |row| row as u32);
+    }
+    let row = |set: &u32| {
+        let worth = 1.0 / set.count_ones().max(1) as f32;
+        std::array::from_fn(|place| if set >> place & 1 == 1 { worth } else { 0.0 })
+    };
+    Words { slots, rows: sets.iter().map(row).collect() }
 });
 
 const fn slot(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 20) as usize % SLOTS
 }
 
-/// Words looked at: enough to tell, also where a quotation in another language stands first.
-const WORDS_READ: usize = 200;
+/// Words looked at, at the beginning and again at the end: enough to tell, also where a quotation in another language
+/// stands on the one side or the other of what is asked about it.
+const WORDS_READ: usize = 40;
+
+/// The words at the beginning and at the end.
+fn edges(reading: &Reading) -> impl Iterator<Item = &Token> {
+    let tokens = &reading.tokens;
+    let end = tokens.len().saturating_sub(WORDS_READ).max(WORDS_READ);
+    tokens.iter().take(WORDS_READ).chain(tokens.iter().skip(end))
+}
 
 /// The language of what was read.
 pub fn language(reading: &Reading) -> Language {
@@ -286,21 +313,18 @@ pub fn language(reading: &Reading) -> Language {
 
 fn persian(reading: &Reading) -> bool {
     let words = ["است", "که", "یک", "برای", "این", "چگونه", "چیست", "را", "در", "از"].map(hash);
-    reading.tokens.iter().take(WORDS_READ).filter(|token| words.contains(&token.hash)).count() > 0
+    edges(reading).filter(|token| words.contains(&token.hash)).count() > 0
 }
 
 fn by_words(reading: &Reading, cyrillic: bool) -> Language {
     let mut votes = [0.0f32; WORDS.len()];
     let table = &*TABLE;
-    for token in reading.tokens.iter().take(WORDS_READ) {
+    for token in edges(reading) {
         let mut at = slot(token.hash);
-        while let Some((key, set)) = table.get(at).copied().filter(|entry| *entry != (0, 0)) {
+        while let Some((key, row)) = table.slots.get(at).copied().filter(|entry| *entry != (0, 0)) {
             if key == token.hash {
-                // A word that several languages share says little for each.
-                let worth = 1.0 / set.count_ones() as f32;
-                for (place, vote) in votes.iter_mut().enumerate() {
-                    *vote += if set >> place & 1 == 1 { worth } else { 0.0 };
-                }
+                let row = table.rows.get(row as usize).unwrap_or(&[0.0; WORDS.len()]);
+                votes.iter_mut().zip(row).for_each(|(vote, worth)| *vote += worth);
                 break;
             }
             at = (at + 1) % SLOTS;

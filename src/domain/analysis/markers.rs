@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use super::super::task::Task;
-use super::reading::{Token, pair, read};
+use super::hash::pair;
+use super::reading::{Token, read};
 
 /// What a marker stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,37 +289,49 @@ const MARKERS: &[(Group, &str)] = &[
 ];
 
 struct Table {
-    /// The markers' keys, and 0 where none stands: small enough to be at hand, and all that most searches see.
+    /// What is known of a key: most words end here.
+    flags: Flags,
+    /// The markers' keys, and 0 where none stands.
     keys: Vec<u32>,
     /// What stands beside each key.
     entries: Vec<(Group, &'static str)>,
-    /// Whether a token with this low part of its hash begins any marker: most words end here.
-    begins: Bits,
-    /// The same of the keys that are the beginning of a longer marker.
-    goes_on: Bits,
 }
 
-/// A bit for each low part of a hash.
-struct Bits(Vec<u64>);
+/// Four bits for each low part of a hash: so many that few words share them with a marker, and still at hand.
+struct Flags(Vec<u64>);
 
-impl Bits {
+impl Flags {
+    const COUNT: usize = 1 << 15;
+    /// A marker begins with a word of this key.
+    const BEGINS: u64 = 1;
+    /// It is the key of the beginning of a longer marker.
+    const GOES_ON: u64 = 2;
+    /// It is the key of a whole marker.
+    const WHOLE: u64 = 4;
+
     fn new() -> Self {
-        Self(vec![0; SLOTS / 64])
+        Self(vec![0; Self::COUNT / 16])
     }
 
-    fn set(&mut self, key: u32) {
-        if let Some(bits) = self.0.get_mut(slot(key) / 64) {
-            *bits |= 1 << (slot(key) % 64);
+    const fn place(key: u32) -> usize {
+        (key.wrapping_mul(0x9e37_79b1) >> 17) as usize % Self::COUNT
+    }
+
+    fn set(&mut self, key: u32, flag: u64) {
+        let place = Self::place(key);
+        if let Some(flags) = self.0.get_mut(place / 16) {
+            *flags |= flag << (place % 16 * 4);
         }
     }
 
-    fn has(&self, key: u32) -> bool {
-        self.0.get(slot(key) / 64).is_some_and(|bits| bits >> (slot(key) % 64) & 1 == 1)
+    fn of(&self, key: u32) -> u64 {
+        let place = Self::place(key);
+        self.0.get(place / 16).map_or(0, |flags| flags >> (place % 16 * 4))
     }
 }
 
 /// Several times the number of markers, so that a search ends at once.
-const SLOTS: usize = 1 << 13;
+const SLOTS: usize = 1 << 14;
 /// What keeps the first five characters of a word apart from a word of five characters.
 const STEM: u32 = 0x9e37_79b9;
 
@@ -326,12 +339,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::build);
 
 impl Table {
     fn build() -> Self {
-        let mut table = Self {
-            keys: vec![0; SLOTS],
-            entries: vec![(Group::Polite, ""); SLOTS],
-            begins: Bits::new(),
-            goes_on: Bits::new(),
-        };
+        let mut table = Self { flags: Flags::new(), keys: vec![0; SLOTS], entries: vec![(Group::Polite, ""); SLOTS] };
         for (group, markers) in MARKERS {
             for text in markers.split('|').map(str::trim).filter(|text| !text.is_empty()) {
                 table.insert(*group, text);
@@ -345,12 +353,13 @@ impl Table {
         let tokens = read(word).tokens;
         let Some((first, rest)) = tokens.split_first() else { return };
         let mut key = if stem && rest.is_empty() { first.stem ^ STEM } else { first.hash };
-        self.begins.set(key);
+        self.flags.set(key, Flags::BEGINS);
         for (at, token) in rest.iter().enumerate() {
-            self.goes_on.set(key);
+            self.flags.set(key, Flags::GOES_ON);
             let open = stem && at + 1 == rest.len();
             key = pair(key, if open { token.stem ^ STEM } else { token.hash });
         }
+        self.flags.set(key, Flags::WHOLE);
         // A word may stand in several groups: each is an entry of its own, further along.
         let mut at = slot(key);
         for _ in 0..SLOTS {
@@ -377,27 +386,37 @@ impl Table {
 }
 
 const fn slot(key: u32) -> usize {
-    (key.wrapping_mul(0x9e37_79b1) >> 19) as usize % SLOTS
+    (key.wrapping_mul(0x9e37_79b1) >> 18) as usize % SLOTS
 }
 
 /// Every marker that begins at the first of these tokens.
 pub fn at(tokens: &[Token], mut found: impl FnMut(Found)) {
     let table = &*TABLE;
     let Some((first, rest)) = tokens.split_first() else { return };
-    if table.begins.has(first.stem ^ STEM) {
-        table.find(first.stem ^ STEM, 1, &mut found);
-    }
-    if !table.begins.has(first.hash) {
-        return;
+    let stem = first.stem ^ STEM;
+    if table.flags.of(stem) & Flags::WHOLE != 0 {
+        table.find(stem, 1, &mut found);
     }
     let mut key = first.hash;
-    table.find(key, 1, &mut found);
+    let mut flags = table.flags.of(key);
+    if flags & Flags::BEGINS == 0 {
+        return;
+    }
+    if flags & Flags::WHOLE != 0 {
+        table.find(key, 1, &mut found);
+    }
     for (more, token) in (2..=LONGEST).zip(rest) {
-        if !table.goes_on.has(key) {
+        if flags & Flags::GOES_ON == 0 {
             return;
         }
-        table.find(pair(key, token.stem ^ STEM), more, &mut found);
+        let stem = pair(key, token.stem ^ STEM);
+        if table.flags.of(stem) & Flags::WHOLE != 0 {
+            table.find(stem, more, &mut found);
+        }
         key = pair(key, token.hash);
-        table.find(key, more, &mut found);
+        flags = table.flags.of(key);
+        if flags & Flags::WHOLE != 0 {
+            table.find(key, more, &mut found);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! asks for. [`features`] takes its text apart in one pass, [`model`] adds up what the words and the shape say.
 
 pub mod features;
+mod hash;
 mod language;
 mod markers;
 pub mod model;
@@ -73,8 +74,8 @@ pub struct Needs {
 pub fn analyse(prompt: &Prompt, task: Option<Task>) -> Analysis {
     let question = prompt.question();
     let read = features::features(&question);
-    let weights = model::weights();
-    let sums = weights.sums(&read);
+    let model = model::model();
+    let (weights, sums) = (&model.weights, model.sums(&read));
     let (found, certainty) = likeliest(weights, &sums);
     let (task, certainty) = task.map_or((found, certainty), |named| (named, 1.0));
     let choices = sums[CHOICES] > 0.0;

@@ -65,12 +65,24 @@ pub struct Weights {
 /// The sums for one prompt.
 pub type Sums = [f32; HEADS];
 
-static WEIGHTS: LazyLock<Weights> =
-    LazyLock::new(|| Weights::parse(include_bytes!("../../../assets/analysis.bin")).unwrap_or_else(Weights::none));
+static MODEL: LazyLock<Model> = LazyLock::new(|| {
+    Model::of(Weights::parse(include_bytes!("../../../assets/analysis.bin")).unwrap_or_else(Weights::none))
+});
 
 /// The weights that the program was built with.
-pub fn weights() -> &'static Weights {
-    &WEIGHTS
+pub fn model() -> &'static Model {
+    &MODEL
+}
+
+/// The weights, made ready to add up.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// As they were fitted.
+    pub weights: Weights,
+    /// The sums where every measure is nought, as most are in most texts.
+    start: Sums,
+    /// What each measure adds to that at each knot.
+    steps: Vec<Sums>,
 }
 
 impl Weights {
@@ -117,27 +129,47 @@ impl Weights {
         bytes.extend(self.ask.iter().chain(&self.all).map(|value| value.cast_unsigned()));
         bytes
     }
+}
+
+impl Model {
+    /// Makes weights ready.
+    #[must_use]
+    pub fn of(weights: Weights) -> Self {
+        let knots = weights.knots.as_chunks::<HEADS>().0;
+        let mut start = [0.0; HEADS];
+        let at_nought = knots.iter().step_by(KNOTS);
+        for row in std::iter::once(weights.bias.as_slice()).chain(at_nought.map(|row| row.as_slice())) {
+            start.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight);
+        }
+        let steps = knots.chunks(KNOTS).flat_map(|knots| {
+            knots
+                .iter()
+                .map(|row| std::array::from_fn(|head| row[head] - knots.first().map_or(0.0, |first| first[head])))
+        });
+        let steps = steps.collect();
+        Self { weights, start, steps }
+    }
 
     /// What the weights make of a prompt.
     #[must_use]
     pub fn sums(&self, features: &Features) -> Sums {
-        let mut sums = [0.0; HEADS];
-        sums.iter_mut().zip(&self.bias).for_each(|(sum, bias)| *sum = *bias);
-        let asked: [i32; ASK_HEADS] = add_up(&self.ask, &features.ask);
+        let weights = &self.weights;
+        let mut sums = self.start;
+        let asked: [i32; ASK_HEADS] = add_up(&weights.ask, &features.ask);
         let value = features.ask_value();
-        for ((sum, total), scale) in sums.iter_mut().zip(asked).zip(&self.ask_scale) {
+        for ((sum, total), scale) in sums.iter_mut().zip(asked).zip(&weights.ask_scale) {
             *sum += total as f32 * scale * value;
         }
-        let everything: [i32; ALL_HEADS] = add_up(&self.all, &features.all);
+        let everything: [i32; ALL_HEADS] = add_up(&weights.all, &features.all);
         let value = features.all_value();
-        for ((sum, total), scale) in sums.iter_mut().skip(FIRST_ALL_HEAD).zip(everything).zip(&self.all_scale) {
+        for ((sum, total), scale) in sums.iter_mut().skip(FIRST_ALL_HEAD).zip(everything).zip(&weights.all_scale) {
             *sum += total as f32 * scale * value;
         }
-        let rows = self.knots.as_chunks::<HEADS>().0;
-        for (measure, value) in features.measures.iter().enumerate() {
-            for (knot, share) in hat(*value) {
-                let row = rows.get(measure * KNOTS + knot).unwrap_or(&[0.0; HEADS]);
-                sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight * share);
+        for (measure, value) in features.measures.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+            // The step to the first knot is nought.
+            for (knot, share) in hat(*value).into_iter().filter(|(knot, _)| *knot > 0) {
+                let row = self.steps.get(measure * KNOTS + knot).unwrap_or(&[0.0; HEADS]);
+                sums.iter_mut().zip(row).for_each(|(sum, step)| *sum += step * share);
             }
         }
         sums

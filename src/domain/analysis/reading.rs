@@ -3,6 +3,9 @@
 //! Of a long text only the beginning and the end are read: a request stands in one or the other, and what lies between
 //! is what it is about. So the cost is bounded whatever is pasted.
 
+use super::super::bytes::{self, Marks};
+use super::hash::{BASIS, STEM, hash_and_stem, pair, step};
+
 /// Bytes read at the beginning, and again at the end, of a text that is longer than both.
 const WINDOW: usize = 4 * 1024;
 /// The longest label before a colon, in words: "Question 1:" is one, a clause is not.
@@ -104,44 +107,6 @@ pub struct Scripts {
     pub other: u32,
 }
 
-const BASIS: u32 = 0x811c_9dc5;
-
-/// One step of the hash: FNV-1a over characters instead of bytes.
-pub const fn step(hash: u32, unit: u32) -> u32 {
-    (hash ^ unit).wrapping_mul(0x0100_0193)
-}
-
-/// The hash of a word that is in lower case already. The same as a token's.
-pub const fn hash(word: &str) -> u32 {
-    let bytes = word.as_bytes();
-    let mut hash = BASIS;
-    let mut at = 0;
-    while at < bytes.len() {
-        // Characters beyond ASCII are decoded as the pass does it, so that a table may hold any script.
-        let lead = bytes[at];
-        let (mut unit, more) = match lead {
-            0..0x80 => (lead as u32, 0),
-            0x80..0xE0 => ((lead & 0x1F) as u32, 1),
-            0xE0..0xF0 => ((lead & 0x0F) as u32, 2),
-            _ => ((lead & 0x07) as u32, 3),
-        };
-        let mut follow = 0;
-        while follow < more && at + 1 < bytes.len() {
-            at += 1;
-            unit = unit << 6 | (bytes[at] & 0x3F) as u32;
-            follow += 1;
-        }
-        hash = step(hash, unit);
-        at += 1;
-    }
-    hash
-}
-
-/// The two hashes of neighbours as one.
-pub const fn pair(left: u32, right: u32) -> u32 {
-    step(left.rotate_left(7), right)
-}
-
 /// Reads a text.
 pub fn read(text: &str) -> Reading {
     let mut pass = Pass::new(text.len());
@@ -225,11 +190,21 @@ impl Pass {
         self.line = Line::new(self.reading.tokens.len(), 0);
         self.sentence_start = 0;
         let bytes = text.as_bytes();
+        let plain = Marks::of(bytes, |byte| byte.is_ascii_alphanumeric());
+        let small = text.to_ascii_lowercase();
+        self.reading.scripts.latin += bytes::count(text, |byte| byte.is_ascii_alphabetic()) as u32;
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if byte.is_ascii_alphanumeric() {
-                at += self.letters(bytes.get(at..).unwrap_or_default(), before);
+            let end = plain.run_end(at);
+            if end > at {
+                self.letters(small.as_bytes().get(at..).unwrap_or_default(), end - at, before);
+                self.line.last = bytes.get(end - 1).copied().unwrap_or_default();
                 before = self.line.last;
+                at = end;
+            } else if byte == b' ' {
+                self.space();
+                before = byte;
+                at += 1;
             } else if byte < 128 {
                 let next = bytes.get(at + 1).copied().unwrap_or(b'\n');
                 self.ascii(byte, at, next);
@@ -247,30 +222,27 @@ impl Pass {
         self.quote = None;
     }
 
-    /// Takes the ASCII letters and digits at the beginning, and returns how many they are. Most of a text are such: they are
-    /// read without looking at all that another character could be.
-    fn letters(&mut self, bytes: &[u8], before: u8) -> usize {
+    /// Takes the small ASCII letters and digits at the beginning, so many as they are. Most of a text are such: they are read
+    /// without looking at all that another character could be.
+    fn letters(&mut self, bytes: &[u8], count: usize, before: u8) {
         self.begin_line();
-        let first = bytes.first().copied().unwrap_or_default();
+        let last = bytes.get(count - 1).copied().unwrap_or_default();
         if self.word.length == 0 {
-            self.word.number = first.is_ascii_digit();
+            self.word.number = bytes.first().is_some_and(u8::is_ascii_digit);
             self.before_letter = before;
+            [self.word.hash, self.word.stem] = hash_and_stem(bytes, count);
+            self.word.length = u8::try_from(count).unwrap_or(u8::MAX);
+        } else {
+            bytes.iter().take(count).for_each(|byte| self.extend(u32::from(*byte)));
         }
-        let Word { mut hash, mut stem, mut length, .. } = self.word;
-        let (mut count, mut digits, mut last) = (0, 0, first);
-        for byte in bytes.iter().copied().take_while(u8::is_ascii_alphanumeric) {
-            hash = step(hash, u32::from(byte.to_ascii_lowercase()));
-            stem = if length < 5 { hash } else { stem };
-            length = length.saturating_add(1);
-            digits += u32::from(byte.is_ascii_digit());
-            count += 1;
-            last = byte;
-        }
-        (self.word.hash, self.word.stem, self.word.length) = (hash, stem, length);
-        self.reading.scripts.latin += count as u32 - digits;
-        self.letter_before = (length == 1).then(|| last.to_ascii_lowercase());
-        self.line.last = last;
-        count
+        self.letter_before = (self.word.length == 1).then_some(last);
+    }
+
+    /// The sign that is met most, before which nothing has to be looked at.
+    fn space(&mut self) {
+        self.reading.symbols[usize::from(b' ')] += 1;
+        self.end_word();
+        self.line.indent += usize::from(!self.line.begun);
     }
 
     fn ascii(&mut self, byte: u8, at: usize, next: u8) {
@@ -289,7 +261,7 @@ impl Pass {
         self.end_word();
         match byte {
             b'\n' => return self.end_line(at),
-            b' ' | b'\t' | b'\r' => {
+            b'\t' | b'\r' => {
                 self.line.separators += u32::from(byte == b'\t');
                 self.line.indent += usize::from(!self.line.begun) * if byte == b'\t' { 4 } else { 1 };
                 return;
@@ -379,7 +351,7 @@ impl Pass {
 
     fn extend(&mut self, unit: u32) {
         self.word.hash = step(self.word.hash, unit);
-        if self.word.length < 5 {
+        if usize::from(self.word.length) < STEM {
             self.word.stem = self.word.hash;
         }
         self.word.length = self.word.length.saturating_add(1);

@@ -11,15 +11,28 @@ pub const MEASURES: usize = 2 * Group::COUNT + OTHERS;
 /// Measures that count no markers.
 const OTHERS: usize = 69;
 
-/// Grows fast at first, then slowly, and is 1 from `full` on.
-fn grows(count: usize, full: f32) -> f32 {
-    (logarithm(count) / logarithm(full as usize)).min(1.0)
-}
+/// Logarithms of small numbers and one: more than two hundred are asked for.
+#[derive(Clone, Copy)]
+struct Logarithms<'a>(&'a [f32]);
 
-/// The logarithm of a number and one. Of small numbers they are all at hand: more than two hundred are asked for.
-fn logarithm(number: usize) -> f32 {
-    static SMALL: LazyLock<Vec<f32>> = LazyLock::new(|| (0..512).map(|number| (1.0 + number as f32).log2()).collect());
-    SMALL.get(number).copied().unwrap_or_else(|| (1.0 + number as f32).log2())
+impl Logarithms<'_> {
+    fn get() -> Self {
+        static SMALL: LazyLock<Vec<f32>> = LazyLock::new(|| (0..512).map(Logarithms::of).collect());
+        Self(&SMALL)
+    }
+
+    fn of(number: usize) -> f32 {
+        (1.0 + number as f32).log2()
+    }
+
+    fn at(self, number: usize) -> f32 {
+        self.0.get(number).copied().unwrap_or_else(|| Self::of(number))
+    }
+
+    /// Grows fast at first, then slowly, and is 1 from `full` on.
+    fn grows(self, count: usize, full: f32) -> f32 {
+        (self.at(count) / self.at(full as usize)).min(1.0)
+    }
 }
 
 fn share(part: usize, whole: usize) -> f32 {
@@ -42,7 +55,8 @@ pub fn measures(reading: &Reading, outline: &Outline) -> [f32; MEASURES] {
 }
 
 fn markers(counts: &Counts, full: f32) -> impl Iterator<Item = f32> + use<'_> {
-    counts.iter().map(move |count| grows(usize::from(*count), full))
+    let logarithms = Logarithms::get();
+    counts.iter().map(move |count| logarithms.grows(usize::from(*count), full))
 }
 
 /// How much of the first words has been said before.
@@ -62,6 +76,8 @@ fn repeated(reading: &Reading) -> f32 {
 }
 
 fn others(reading: &Reading, outline: &Outline) -> impl Iterator<Item = f32> + use<> {
+    let logarithms = Logarithms::get();
+    let grows = |count: usize, full: f32| logarithms.grows(count, full);
     let symbol = |byte: u8| reading.symbols.get(usize::from(byte)).copied().unwrap_or(0) as usize;
     let symbols = |bytes: &[u8]| bytes.iter().map(|byte| symbol(*byte)).sum::<usize>();
     let tokens = &reading.tokens;

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::model::{SIZE, Weights, weights};
+use super::model::{SIZE, Weights, model};
 use super::*;
 use crate::domain::prompt::{Message, Role};
 
@@ -247,7 +247,7 @@ fn the_names_of_benchmarks_are_given() {
 
 #[test]
 fn the_weights_fit_this_program() {
-    let weights = weights();
+    let weights = &model().weights;
     assert_eq!(weights.to_bytes().len(), SIZE);
     assert!(weights.ask.iter().any(|weight| *weight != 0), "the weights of assets/analysis.bin have another form");
     assert_eq!(Weights::parse(&weights.to_bytes()).map(|again| again.to_bytes()), Some(weights.to_bytes()));

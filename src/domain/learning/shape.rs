@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::bytes;
+use super::super::bytes::{self, Marks};
 
 /// How many measures a shape has.
 pub const MEASURES: usize = 37;
@@ -164,29 +164,8 @@ const GROUPS: &[&[&str]] = &[
     ],
 ];
 
-/// Which of the groups holds the words that open a question.
-const QUESTION_WORDS: usize = 2;
-
-/// Slots of the word table: a power of two several times the number of words, so that most look-ups take one step.
-const SLOTS: usize = 1_024;
-
-/// Words by their hash, in a table with open addresses: a hash, and its group with one added; zero where nothing stands.
-static WORDS: LazyLock<Vec<(u64, u8)>> = LazyLock::new(|| {
-    let mut table = vec![(0, 0); SLOTS];
-    for (group, words) in (1_u8..).zip(GROUPS) {
-        for word in *words {
-            let hash = word.bytes().fold(SEED, mix);
-            let mut slot = hash as usize % SLOTS;
-            while table.get(slot).is_some_and(|entry: &(u64, u8)| entry.1 != 0) {
-                slot = (slot + 1) % SLOTS;
-            }
-            if let Some(entry) = table.get_mut(slot) {
-                *entry = (hash, group);
-            }
-        }
-    }
-    table
-});
+/// Which of the groups, counted from one, holds the words that open a question.
+const QUESTION_WORDS: usize = 3;
 
 /// The offset and the prime of the 64-bit FNV-1a hash.
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
@@ -196,18 +175,69 @@ const fn mix(hash: u64, byte: u8) -> u64 {
     (hash ^ byte as u64).wrapping_mul(PRIME)
 }
 
-fn group_of(hash: u64, table: &[(u64, u8)]) -> Option<usize> {
-    let mut slot = hash as usize % SLOTS;
-    loop {
-        match table.get(slot) {
-            Some((found, group)) if *group != 0 => {
-                if *found == hash {
-                    return Some(usize::from(*group) - 1);
-                }
-            }
-            _ => return None,
+/// The hash of the word of this length that a text begins with. Of most words all eight steps are taken and one of them is
+/// chosen: that takes less than to find out by a loop where each ends.
+fn hash_of(text: &[u8], length: usize) -> u64 {
+    const STEPS: usize = 8;
+    let first = text.first_chunk::<STEPS>().copied().unwrap_or_else(|| {
+        let mut first = [0; STEPS];
+        first.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        first
+    });
+    let mut hashes = [SEED; STEPS + 1];
+    for (at, byte) in first.into_iter().enumerate() {
+        hashes[at + 1] = mix(hashes[at], byte);
+    }
+    text.get(STEPS..length).unwrap_or_default().iter().fold(hashes[length.min(STEPS)], |hash, byte| mix(hash, *byte))
+}
+
+/// Slots of the table of words: so many that a multiplier is soon found that gives each word one of its own.
+const SLOTS: usize = 1 << 12;
+
+/// Which group a word is of, told by one look and without a branch: nothing foretells which words a text has.
+struct Groups {
+    multiplier: u64,
+    /// A word's hash but for its lowest bits, which are its group with one added.
+    slots: Vec<u64>,
+}
+
+static WORDS: LazyLock<Groups> = LazyLock::new(|| {
+    let words: Vec<(u64, u8)> = (1_u8..)
+        .zip(GROUPS)
+        .flat_map(|(group, words)| words.iter().map(move |word| (word.bytes().fold(SEED, mix), group)))
+        .collect();
+    // Odd numbers all; one of thirty or so will do.
+    let multipliers = (1..).map(|step: u64| step.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    multipliers.take(1 << 16).find_map(|multiplier| Groups::of(&words, multiplier)).unwrap_or_else(Groups::none)
+});
+
+impl Groups {
+    /// Bits of a slot that hold the group.
+    const GROUP: u64 = 0xFF;
+
+    const fn none() -> Self {
+        Self { multiplier: 0, slots: Vec::new() }
+    }
+
+    /// `None` where two words would have the same slot.
+    fn of(words: &[(u64, u8)], multiplier: u64) -> Option<Self> {
+        let mut groups = Self { multiplier, slots: vec![0; SLOTS] };
+        for (hash, group) in words {
+            let slot = groups.slot(*hash);
+            let free = groups.slots.get_mut(slot).filter(|slot| **slot == 0)?;
+            *free = hash & !Self::GROUP | u64::from(*group);
         }
-        slot = (slot + 1) % SLOTS;
+        Some(groups)
+    }
+
+    fn slot(&self, hash: u64) -> usize {
+        (hash.wrapping_mul(self.multiplier) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
+    }
+
+    /// The group of a word with one added, 0 where it is in none.
+    fn of_word(&self, hash: u64) -> usize {
+        let word = self.slots.get(self.slot(hash)).copied().unwrap_or_default();
+        if (word ^ hash) & !Self::GROUP == 0 { (word & Self::GROUP) as usize } else { 0 }
     }
 }
 
@@ -258,67 +288,52 @@ struct Words {
     numbers: u32,
     options: u32,
     distinct: u32,
-    groups: [u32; GROUPS.len()],
-    first_group: Option<usize>,
+    /// Of those that are in none, and in each group.
+    groups: [u32; GROUPS.len() + 1],
+    /// As [`Groups::of_word`] counts them.
+    first_group: usize,
     buckets: Buckets,
 }
 
-/// The bytes of words, capitals as small letters; 0 for all else.
-const SMALL: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let c = byte as u8;
-        table[byte] = if c.is_ascii_alphabetic() || c >= 0x80 { c.to_ascii_lowercase() } else { 0 };
-        byte += 1;
-    }
-    table
-};
+/// Whether a byte belongs to a word.
+const fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() | (byte >= 0x80)
+}
 
-fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16], table: &[(u64, u8)]) {
+fn read_words(text: &str, words: &mut Words, seen: &mut [u64; 16]) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at).copied() {
-        if SMALL[usize::from(byte)] != 0 {
-            let start = at;
-            let mut hash = SEED;
-            for small in bytes.get(at..).unwrap_or_default().iter().map(|byte| SMALL[usize::from(*byte)]) {
-                if small == 0 {
-                    break;
-                }
-                hash = mix(hash, small);
-                at += 1;
-            }
-            let length = (at - start) as u32;
-            words.letters += length;
-            words.longest = words.longest.max(length);
-            words.buckets.add(hash);
-            let bit = hash >> 54;
-            if let Some(word) = seen.get_mut((bit / 64) as usize) {
-                words.distinct += u32::from(*word >> (bit % 64) & 1 == 0);
-                *word |= 1 << (bit % 64);
-            }
-            let group = group_of(hash, table);
-            if let Some(count) = group.and_then(|group| words.groups.get_mut(group)) {
-                *count += 1;
-            }
-            if words.count == 0 {
-                words.first_group = group;
-            }
-            words.count += 1;
-            // A single capital before a bracket or a full stop, at the start of a line: the label of an option.
-            let marks = matches!(bytes.get(at), Some(b')' | b'.' | b':'));
-            let opens = start == 0 || matches!(bytes.get(start - 1), Some(b'\n' | b'(' | b' '));
-            words.options += u32::from(length == 1 && marks && opens && (b'A'..=b'E').contains(&byte));
-        } else if byte.is_ascii_digit() {
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
-            }
-            words.numbers += 1;
-        } else {
-            at += 1;
+    let small = text.to_ascii_lowercase();
+    let groups = &*WORDS;
+    let letters = Marks::of(bytes, is_of_word);
+    for start in letters.beginnings().places() {
+        let end = letters.run_end(start);
+        let hash = hash_of(small.as_bytes().get(start..).unwrap_or_default(), end - start);
+        let length = (end - start) as u32;
+        words.letters += length;
+        words.longest = words.longest.max(length);
+        words.buckets.add(hash);
+        let bit = hash >> 54;
+        if let Some(word) = seen.get_mut((bit / 64) as usize) {
+            words.distinct += u32::from(*word >> (bit % 64) & 1 == 0);
+            *word |= 1 << (bit % 64);
         }
+        let group = groups.of_word(hash);
+        if let Some(count) = words.groups.get_mut(group) {
+            *count += 1;
+        }
+        if words.count == 0 {
+            words.first_group = group;
+        }
+        words.count += 1;
+        words.options += u32::from(length == 1 && is_option(bytes, start));
     }
+    words.numbers += Marks::of(bytes, |byte| byte.is_ascii_digit()).beginnings().count();
+}
+
+/// A single capital before a bracket or a full stop, at the start of a line: the label of an option.
+fn is_option(bytes: &[u8], at: usize) -> bool {
+    let opens = at == 0 || matches!(bytes.get(at - 1), Some(b'\n' | b'(' | b' '));
+    opens && matches!(bytes.get(at), Some(b'A'..=b'E')) && matches!(bytes.get(at + 1), Some(b')' | b'.' | b':'))
 }
 
 /// Measures a text.
@@ -333,14 +348,13 @@ pub fn read(text: &str) -> Read {
     let counts = count_bytes(text);
     let mut words = Words::default();
     let mut seen = [0_u64; 16];
-    let table = WORDS.as_slice();
     if text.len() <= HEAD + TAIL {
-        read_words(text, &mut words, &mut seen, table);
+        read_words(text, &mut words, &mut seen);
     } else {
         let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
         let tail = text.get(text.ceil_char_boundary(text.len() - TAIL)..).unwrap_or_default();
-        read_words(head, &mut words, &mut seen, table);
-        read_words(tail, &mut words, &mut seen, table);
+        read_words(head, &mut words, &mut seen);
+        read_words(tail, &mut words, &mut seen);
     }
     Read { shape: assemble(text, &counts, &words), buckets: words.buckets }
 }
@@ -353,7 +367,7 @@ fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {
     let body = text.trim_end();
     let last = body.bytes().next_back().unwrap_or(b' ');
     let last_line = body.len() - body.rfind('\n').map_or(0, |at| at + 1);
-    let [code, math, facts, write, source, why, judge, people, science, small] = words.groups;
+    let [_, code, math, facts, write, source, why, judge, people, science, small] = words.groups;
     [
         text.len() as f32,
         bytes.lines as f32,
@@ -391,7 +405,7 @@ fn assemble(text: &str, bytes: &Bytes, words: &Words) -> Shape {
         people as f32,
         science as f32,
         small as f32 / count,
-        flag(words.first_group == Some(QUESTION_WORDS)),
+        flag(words.first_group == QUESTION_WORDS),
     ]
 }
 

@@ -3,9 +3,8 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use super::super::analysis::Analysis;
+use super::super::bytes::Marks;
 use super::super::learning::LengthRatio;
 use super::super::task::Task;
 use super::super::usage::TokenRange;
@@ -92,11 +91,65 @@ const NUMBERS: &[(&str, f32)] = &[
 const ECHOES: &[&str] =
     &["translate", "rewrite", "paraphrase", "proofread", "correct the", "rephrase", "reword", "convert the following"];
 
-/// A search for all of these at once, in capitals or small letters.
-static WISHES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let units = UNITS.iter().map(|(unit, _)| *unit);
-    let wishes = BARE.iter().chain(ECHOES).copied().chain(units);
-    AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(wishes).ok()
+/// What one of the words and phrases stands for.
+#[derive(Clone, Copy)]
+enum Wish {
+    Bare,
+    Echo,
+    /// A thing to ask a number of, with the tokens that one of them takes.
+    Thing(f32),
+}
+
+/// Every word and phrase by its first three letters, of which few words have any.
+struct Phrases {
+    /// A bit for each hash of three letters.
+    any: [u64; Self::HASHES / 64],
+    list: Vec<(u32, &'static str, Wish)>,
+}
+
+impl Phrases {
+    const HASHES: usize = 1 << 12;
+
+    /// The first three letters of a text, small ones.
+    fn beginning(text: &[u8]) -> u32 {
+        match text {
+            [first, second, third, ..] => u32::from_le_bytes([first | 0x20, second | 0x20, third | 0x20, 0]),
+            _ => 0,
+        }
+    }
+
+    const fn hash(beginning: u32) -> usize {
+        (beginning.wrapping_mul(0x9E37_79B1) >> 20) as usize % Self::HASHES
+    }
+
+    /// Calls `found` with everything that a text wishes at a place where a word begins, and where the words for it end.
+    fn at(&self, text: &[u8], place: usize, mut found: impl FnMut(Wish, usize)) {
+        let rest = text.get(place..).unwrap_or_default();
+        let beginning = Self::beginning(rest);
+        let hash = Self::hash(beginning);
+        if self.any.get(hash / 64).is_none_or(|bits| bits >> (hash % 64) & 1 == 0) {
+            return;
+        }
+        for (_, phrase, wish) in self.list.iter().filter(|(begins, _, _)| *begins == beginning) {
+            if rest.get(..phrase.len()).is_some_and(|words| words.eq_ignore_ascii_case(phrase.as_bytes())) {
+                found(*wish, place + phrase.len());
+            }
+        }
+    }
+}
+
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
+    let bare = BARE.iter().map(|phrase| (*phrase, Wish::Bare));
+    let echoes = ECHOES.iter().map(|phrase| (*phrase, Wish::Echo));
+    let things = UNITS.iter().map(|(thing, each)| (*thing, Wish::Thing(*each)));
+    let phrases = bare.chain(echoes).chain(things);
+    let list: Vec<_> = phrases.map(|(phrase, wish)| (Phrases::beginning(phrase.as_bytes()), phrase, wish)).collect();
+    let mut any = [0; Phrases::HASHES / 64];
+    for (beginning, _, _) in &list {
+        let hash = Phrases::hash(*beginning);
+        any[hash / 64] |= 1 << (hash % 64);
+    }
+    Phrases { any, list }
 });
 
 /// Forecasts an answer's tokens. `learned` is how answers of the model in question compared to this forecast without it,
@@ -181,20 +234,16 @@ struct Wishes {
 
 impl Wishes {
     fn read(mut self, text: &str) -> Self {
-        let Some(search) = WISHES.as_ref() else { return self };
-        for found in search.find_overlapping_iter(text) {
-            let pattern = found.pattern().as_usize();
-            if pattern < BARE.len() {
-                self.bare = true;
-            } else if pattern < BARE.len() + ECHOES.len() {
-                self.echo = true;
-            } else if let Some((_, each)) = UNITS.get(pattern - BARE.len() - ECHOES.len()) {
-                self.length = number_of_things(text, found.start(), found.end())
-                    .map(|number| number * each)
-                    .into_iter()
-                    .chain(self.length)
-                    .reduce(f32::max);
-            }
+        let (bytes, phrases) = (text.as_bytes(), &*PHRASES);
+        for start in Marks::of(bytes, |byte| byte.is_ascii_alphanumeric()).beginnings().places() {
+            phrases.at(bytes, start, |wish, end| match wish {
+                Wish::Bare => self.bare = true,
+                Wish::Echo => self.echo = true,
+                Wish::Thing(each) => {
+                    let asked = number_of_things(text, start, end).map(|number| number * each);
+                    self.length = asked.into_iter().chain(self.length).reduce(f32::max);
+                }
+            });
         }
         self
     }

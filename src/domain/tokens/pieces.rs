@@ -5,21 +5,21 @@
 //! else, so that a known one costs one line of memory. Whatever is not known or not ASCII goes to the coder, in stretches
 //! that end where a piece surely ends: the counts are the coder's own.
 
+use std::cell::RefCell;
+
 use super::super::bytes::Marks;
 
 /// The longest piece in the table: one byte of a slot's sixteen is for its rarity.
 const LONGEST: usize = 15;
-/// Tokens beyond this rank are not in the table: it would outgrow the caches for words that hardly ever come.
-const KNOWN: u32 = 100_000;
 /// Twice the number of known tokens at least, so that most searches take one step.
-const SLOTS: usize = 1 << 17;
+const PAIRS: usize = 1 << 17;
 
 /// Tokens, and how many of them stand beyond each of two ranks.
 pub(super) type Counts = [usize; 3];
 
 /// Known pieces: their bytes with noughts behind, and in the last byte one more than the number of ranks they exceed.
 pub(super) struct Pieces {
-    slots: Vec<u128>,
+    pairs: Vec<[u128; 2]>,
 }
 
 /// Bits of a slot that hold the piece.
@@ -29,8 +29,8 @@ const RARITY: u32 = 120;
 impl Pieces {
     /// A table of the tokens of a vocabulary, given in the order of their ranks.
     pub(super) fn of(tokens: impl Iterator<Item = Vec<u8>>, ranks: [u32; 2]) -> Self {
-        let mut pieces = Self { slots: vec![0; SLOTS] };
-        for (rank, token) in (0..KNOWN).zip(tokens) {
+        let mut pieces = Self { pairs: vec![[0; 2]; PAIRS] };
+        for (rank, token) in (0_u32..).zip(tokens) {
             if token.is_ascii() && (1..=LONGEST).contains(&token.len()) && !token.contains(&0) {
                 let rarity = 1 + ranks.iter().filter(|limit| rank > **limit).count();
                 pieces.insert(piece_at(&token, 0, token.len()), rarity as u128);
@@ -41,12 +41,12 @@ impl Pieces {
 
     fn insert(&mut self, piece: u128, rarity: u128) {
         let mut at = slot(piece);
-        while let Some(found) = self.slots.get_mut(at) {
-            if *found == 0 {
-                *found = piece | rarity << RARITY;
+        while let Some(pair) = self.pairs.get_mut(at) {
+            if let Some(free) = pair.iter_mut().find(|here| **here == 0) {
+                *free = piece | rarity << RARITY;
                 return;
             }
-            at = (at + 1) % SLOTS;
+            at = (at + 1) % PAIRS;
         }
     }
 
@@ -54,11 +54,15 @@ impl Pieces {
     fn rarity(&self, piece: u128) -> Option<usize> {
         let mut at = slot(piece);
         loop {
-            let found = self.slots.get(at).copied().filter(|found| *found != 0)?;
+            let [first, second] = self.pairs.get(at).copied()?;
+            let found = if first & PIECE == piece { first } else { second };
             if found & PIECE == piece {
                 return Some((found >> RARITY) as usize - 1);
             }
-            at = (at + 1) % SLOTS;
+            if second == 0 {
+                return None;
+            }
+            at = (at + 1) % PAIRS;
         }
     }
 
@@ -73,6 +77,7 @@ impl Pieces {
             let known = end
                 .filter(|end| (1..=LONGEST).contains(&(end - at)))
                 .and_then(|end| self.rarity(piece_at(bytes, at, end - at)));
+            let is_cut = end.is_some();
             let end = end.unwrap_or_else(|| sure_end(bytes, at));
             match known {
                 Some(rarity) => {
@@ -82,13 +87,44 @@ impl Pieces {
                     *rarer += usize::from(rarity > 1);
                 }
                 None => {
-                    let stretch = coder(text.get(at..end).unwrap_or_default());
-                    counts.iter_mut().zip(stretch).for_each(|(sum, count)| *sum += count);
+                    let stretch = text.get(at..end).unwrap_or_default();
+                    let split = || coder(stretch);
+                    // With noughts behind it, it would be taken for a shorter one; one that was cut by the rules has none.
+                    let split = if (1..=REMEMBERED).contains(&stretch.len()) && (is_cut || !stretch.contains('\0')) {
+                        SPLIT.with_borrow_mut(|pieces| pieces.counts(piece_at(bytes, at, stretch.len()), split))
+                    } else {
+                        split()
+                    };
+                    counts.iter_mut().zip(split).for_each(|(sum, count)| *sum += count);
                 }
             }
             at = end;
         }
         counts
+    }
+}
+
+/// The longest stretch that is remembered, in bytes.
+const REMEMBERED: usize = 16;
+/// Stretches that a thread remembers: 128 KiB, which stay at hand where the coder's own tables of megabytes do not.
+const STRETCHES: usize = 1 << 12;
+
+/// What the coder, which is always the same, made of stretches that it was asked about lately: names and words of a trade
+/// come again and again. No more of a text is kept than these, and they are nowhere but in memory.
+struct Split(Vec<(u128, [u8; 3])>);
+
+thread_local! {
+    static SPLIT: RefCell<Split> = RefCell::new(Split(vec![(0, [0; 3]); STRETCHES]));
+}
+
+impl Split {
+    fn counts(&mut self, stretch: u128, coder: impl FnOnce() -> Counts) -> Counts {
+        let Some(slot) = self.0.get_mut(slot(stretch) % STRETCHES) else { return coder() };
+        if slot.0 != stretch {
+            // None has more tokens than its sixteen bytes.
+            *slot = (stretch, coder().map(|count| u8::try_from(count).unwrap_or(u8::MAX)));
+        }
+        slot.1.map(usize::from)
     }
 }
 
@@ -104,7 +140,7 @@ fn piece_at(bytes: &[u8], at: usize, length: usize) -> u128 {
 
 const fn slot(piece: u128) -> usize {
     let folded = (piece as u64) ^ ((piece >> 64) as u64).wrapping_mul(0xA24B_AED4_963E_E407);
-    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize % SLOTS
+    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize % PAIRS
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

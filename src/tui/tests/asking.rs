@@ -96,7 +96,7 @@ async fn tab_completes_commands_and_their_values_and_a_demand_before_a_text_is_f
     stage.type_text("Hello there").await;
     stage.press("enter").await;
     let asked = stage.asked.recv().await.expect("a request");
-    assert_eq!((asked.prompt.question().as_str(), asked.constraints.tier), ("Hello there", Some(Tier::Local)));
+    assert_eq!((&*asked.prompt.question(), asked.constraints.tier), ("Hello there", Some(Tier::Local)));
     stage.type_text("Hello again").await;
     stage.press("enter").await;
     assert_eq!(stage.asked.recv().await.expect("a request").constraints, Constraints::default());
