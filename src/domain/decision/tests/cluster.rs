@@ -125,6 +125,13 @@ fn the_terms_of_a_score_tell_where_a_model_is() {
 }
 
 #[test]
+fn every_term_stands_where_its_part_says() {
+    let decision = route(&fleet(), "Explain tides", Constraints::default());
+    let terms = &decision.candidates[0].terms;
+    assert!(terms.iter().enumerate().all(|(place, term)| term.part as usize == place), "{terms:?}");
+}
+
+#[test]
 fn no_term_but_what_was_learnt_outweighs_a_step_between_tiers() {
     let decision = route(&fleet(), "Explain tides", Constraints::default());
     let others: f32 = decision.candidates[0]
