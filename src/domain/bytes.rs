@@ -14,6 +14,17 @@ pub fn count(text: &str, is: impl Fn(u8) -> bool) -> usize {
 /// Bytes that are looked at together.
 const BLOCK: usize = 16;
 
+/// The first bytes of a text, with noughts behind where it has fewer.
+#[must_use]
+#[inline]
+pub fn beginning<const N: usize>(text: &[u8]) -> [u8; N] {
+    text.first_chunk::<N>().copied().unwrap_or_else(|| {
+        let mut beginning = [0; N];
+        beginning.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        beginning
+    })
+}
+
 /// Where the first byte of a rare kind is.
 #[must_use]
 pub fn find(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
@@ -159,6 +170,8 @@ mod tests {
             }
             let doubled = Marks::of_pairs(text.as_bytes(), |before, byte| before == byte).places().count();
             prop_assert_eq!(doubled, text.as_bytes().windows(2).filter(|two| two[0] == two[1]).count());
+            let padded: Vec<u8> = text.bytes().chain([0; 8]).take(8).collect();
+            prop_assert_eq!(&beginning::<8>(text.as_bytes())[..], &padded[..]);
             let at = text.len() / 2;
             let rare = format!("{}{}", "x".repeat(at), text);
             prop_assert_eq!(find(rare.as_bytes(), |byte| byte == wanted), rare.bytes().position(|byte| byte == wanted));

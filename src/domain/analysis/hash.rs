@@ -1,5 +1,7 @@
 //! Hashes of words: what a word is known by once the text was read.
 
+use super::super::bytes;
+
 /// The hash of nothing.
 pub const BASIS: u32 = 0x811c_9dc5;
 
@@ -42,17 +44,12 @@ pub const fn pair(left: u32, right: u32) -> u32 {
 /// Characters of a word whose hash is its stem.
 pub const STEM: usize = 5;
 
-/// The hash and the stem of the word of small ASCII letters of this length that a text begins with. Of most words all eight steps are
-/// taken and one of them is chosen: that takes less than to find out by a loop where each ends.
+/// The hash and the stem of the word of small ASCII letters of this length that a text begins with. Of most words all eight
+/// steps are taken and one of them is chosen: that takes less than to find out by a loop where each ends.
 pub fn hash_and_stem(text: &[u8], length: usize) -> [u32; 2] {
     const STEPS: usize = 8;
-    let first = text.first_chunk::<STEPS>().copied().unwrap_or_else(|| {
-        let mut first = [0; STEPS];
-        first.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-        first
-    });
     let mut hashes = [BASIS; STEPS + 1];
-    for (at, byte) in first.into_iter().enumerate() {
+    for (at, byte) in bytes::beginning::<STEPS>(text).into_iter().enumerate() {
         hashes[at + 1] = step(hashes[at], u32::from(byte));
     }
     let rest = text.get(STEPS..length).unwrap_or_default().iter();

@@ -179,13 +179,8 @@ const fn mix(hash: u64, byte: u8) -> u64 {
 /// chosen: that takes less than to find out by a loop where each ends.
 fn hash_of(text: &[u8], length: usize) -> u64 {
     const STEPS: usize = 8;
-    let first = text.first_chunk::<STEPS>().copied().unwrap_or_else(|| {
-        let mut first = [0; STEPS];
-        first.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-        first
-    });
     let mut hashes = [SEED; STEPS + 1];
-    for (at, byte) in first.into_iter().enumerate() {
+    for (at, byte) in bytes::beginning::<STEPS>(text).into_iter().enumerate() {
         hashes[at + 1] = mix(hashes[at], byte);
     }
     text.get(STEPS..length).unwrap_or_default().iter().fold(hashes[length.min(STEPS)], |hash, byte| mix(hash, *byte))

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use super::super::bytes::Marks;
+use super::super::bytes::{Marks, beginning};
 
 /// The longest piece in the table: one byte of a slot's sixteen is for its rarity.
 const LONGEST: usize = 15;
@@ -131,10 +131,7 @@ impl Split {
 /// The bytes of a piece of at most sixteen as a number, the first lowest.
 fn piece_at(bytes: &[u8], at: usize, length: usize) -> u128 {
     let rest = bytes.get(at..).unwrap_or_default();
-    let all = rest.first_chunk::<16>().map_or_else(
-        || rest.iter().take(length).rev().fold(0, |number, byte| number << 8 | u128::from(*byte)),
-        |chunk| u128::from_le_bytes(*chunk),
-    );
+    let all = u128::from_le_bytes(beginning(rest));
     all & (u128::MAX >> (128 - 8 * length.clamp(1, 16)))
 }
 

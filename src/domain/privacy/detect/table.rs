@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::super::super::bytes::beginning;
 use super::words::cue;
 
 /// Words of one to sixteen letters, and their cues, in open addressing.
@@ -20,11 +21,7 @@ fn packed(text: &[u8], length: usize) -> u128 {
     if !(1..=16).contains(&length) {
         return 0;
     }
-    let letters = text.first_chunk::<16>().copied().unwrap_or_else(|| {
-        let mut letters = [0; 16];
-        letters.iter_mut().zip(text).for_each(|(letter, byte)| *letter = *byte);
-        letters
-    });
+    let letters: [u8; 16] = beginning(text);
     u128::from_le_bytes(letters.map(|letter| letter.to_ascii_lowercase())) & (u128::MAX >> (128 - 8 * length))
 }
 

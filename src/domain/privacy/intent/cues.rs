@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::super::bytes::Marks;
+use super::super::super::bytes::{Marks, beginning};
 
 /// What a cue stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,10 +252,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
 
 /// The first eight bytes, with noughts after the end.
 fn eight(bytes: &[u8]) -> u64 {
-    if let Some(eight) = bytes.first_chunk::<8>() {
-        return u64::from_le_bytes(*eight);
-    }
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    u64::from_le_bytes(beginning(bytes))
 }
 
 /// Every cue in a text's plain form, in the order of their beginnings, and of the table where they begin together.
